@@ -1,0 +1,73 @@
+"""gtrack: experiment tracking for machine learning that lives in git."""
+
+from __future__ import annotations
+
+from gtrack.errors import GTrackError
+from gtrack.fluent import (
+    active_run,
+    define_metric,
+    end_run,
+    get_artifact,
+    get_run,
+    init,
+    last_active_run,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_figure,
+    log_image,
+    log_input,
+    log_metric,
+    log_metrics,
+    log_param,
+    log_params,
+    log_table,
+    log_text,
+    params,
+    set_experiment,
+    set_notes,
+    set_tag,
+    set_tags,
+    start_run,
+)
+from gtrack.records import Artifact, CodeState, Experiment, History, Input, Run, Status
+from gtrack.tracking import ActiveRun
+from gtrack.version import __version__
+
+__all__ = [
+    "ActiveRun",
+    "Artifact",
+    "CodeState",
+    "Experiment",
+    "GTrackError",
+    "History",
+    "Input",
+    "Run",
+    "Status",
+    "__version__",
+    "active_run",
+    "define_metric",
+    "end_run",
+    "get_artifact",
+    "get_run",
+    "init",
+    "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "params",
+    "set_experiment",
+    "set_notes",
+    "set_tag",
+    "set_tags",
+    "start_run",
+]

@@ -1,0 +1,1 @@
+"""What a run ran in and on: environment, data, hardware, tables; knows nothing of where it is stored."""

@@ -1,0 +1,249 @@
+"""Figures, images and metric curves to bytes.
+
+matplotlib is used through its objects alone: no pyplot, so no figure is registered, no backend is chosen and no window
+opens, whatever the user's program does with it at the same time.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from gtrack.errors import InvalidValue
+from gtrack.records import Number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 100
+"""Dots per inch of figures, unless asked otherwise."""
+
+_HTML = frozenset({".html", ".htm"})
+
+# Okabe and Ito's palette, which people with any colour vision tell apart, without its yellow, too pale for a line on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+_LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MOST_IN_LEGEND = 24
+_FEW_POINTS = 40
+
+
+def figure_to_bytes(figure: object, path: str, dpi: int = DPI) -> tuple[bytes, str]:
+    """Return a figure in the format that the suffix of ``path`` names, and the path that it is to be kept under.
+
+    The path is the one given, but for two cases: it has no suffix, then the best the figure can do is chosen and its suffix
+    added; or it names an image and the figure can only be written as HTML (plotly without kaleido), then ``.html`` takes
+    the place of its suffix, as a figure in another format is better than none at the end of a long run.
+
+    Args:
+        figure: a matplotlib Figure, or what leads to one (Axes, a scikit-learn display, a seaborn grid), or any object
+            with ``savefig``, ``to_image``, ``write_image`` or ``write_html``. It is left open and unchanged.
+        path: what the artifact is called.
+        dpi: dots per inch.
+
+    Raises:
+        InvalidValue: it is no figure, or cannot be written in that format.
+    """
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in _HTML:
+        return _html(figure, path), path
+    wanted, named = (suffix, path) if suffix else (".png", f"{path}.png")
+    try:
+        return _image(figure, wanted, dpi), named
+    except InvalidValue:
+        if not hasattr(figure, "write_html"):
+            raise
+    return _html(figure, path), str(PurePosixPath(path).with_suffix(".html"))
+
+
+def figure_to_png(figure: object, dpi: int = DPI) -> bytes:
+    """Return a figure as a PNG; see ``figure_to_bytes``.
+
+    Raises:
+        InvalidValue: it is no figure, or none that can be an image here.
+    """
+    return _image(figure, ".png", dpi)
+
+
+def _image(figure: Any, suffix: str, dpi: int) -> bytes:  # noqa: ANN401  whatever has the methods is a figure
+    out = io.BytesIO()
+    drawn = _matplotlib_figure(figure)
+    kind = suffix.removeprefix(".")
+    try:
+        if drawn is not None:
+            # Not figure.savefig: `gtrack run` watches that one to keep what a script saves, and would keep this too.
+            # A backend given here is used for this drawing alone, and the figure gets its own canvas back.
+            backend = "agg" if kind in {"png", "jpg", "jpeg", "tif", "tiff", "webp"} else None
+            drawn.canvas.print_figure(out, format=kind, dpi=dpi, backend=backend)
+        elif hasattr(figure, "savefig"):
+            figure.savefig(out, format=kind, dpi=dpi)
+        elif hasattr(figure, "to_image"):
+            out.write(figure.to_image(format=kind))
+        elif hasattr(figure, "write_image"):
+            figure.write_image(out, format=kind)
+        else:
+            raise InvalidValue(
+                f"{type(figure).__name__} is no figure: gtrack can write a matplotlib figure and anything with savefig, "
+                "to_image, write_image or write_html."
+            )
+    except InvalidValue:
+        raise
+    except Exception as error:  # every plotting library has errors of its own, and plotly's are bare ValueErrors
+        raise InvalidValue(f"The {type(figure).__name__} cannot be written as {kind}: {error}") from error
+    return out.getvalue()
+
+
+def _matplotlib_figure(figure: object) -> Figure | None:
+    module = sys.modules.get("matplotlib.figure")
+    if module is None:
+        return None
+    for candidate in (figure, getattr(figure, "figure", None), getattr(figure, "figure_", None)):
+        if isinstance(candidate, module.FigureBase):
+            root: Figure = candidate.get_figure(root=True) if _is_sub_figure(candidate) else candidate
+            return root
+    return None
+
+
+def _is_sub_figure(figure: object) -> bool:
+    return not hasattr(figure, "set_dpi")
+
+
+def _html(figure: object, path: str) -> bytes:
+    write = getattr(figure, "write_html", None)
+    if write is None:
+        raise InvalidValue(f"A {type(figure).__name__} cannot be written as HTML: give {path!r} the suffix .png or .svg.")
+    out = io.StringIO()
+    write(out)
+    return out.getvalue().encode()
+
+
+def image_to_png(image: object) -> bytes:
+    """Return an image as a PNG.
+
+    Args:
+        image: a PIL image; or an array (numpy, or what numpy can see as one) of H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA),
+            of uint8, of bool, or of floats from 0 to 1.
+
+    Raises:
+        InvalidValue: another shape, type or range.
+    """
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(image, pil.Image):
+        return _pil_png(image)
+    if not hasattr(image, "__array__"):
+        raise InvalidValue(f"{type(image).__name__} is no image: give a PIL image or an array of H×W, H×W×1, H×W×3 or H×W×4.")
+    import numpy as np
+    from PIL import Image
+
+    pixels = _pixels(np.asarray(image))
+    return _pil_png(Image.fromarray(pixels))
+
+
+def _pil_png(image: Any) -> bytes:  # noqa: ANN401  PIL is not imported for its type alone
+    if image.mode == "F":
+        raise InvalidValue("A PIL image of mode F has no range: turn it into an array of floats from 0 to 1.")
+    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}:
+        image = image.convert("RGBA" if image.mode in {"PA", "La", "RGBa"} else "RGB")
+    out = io.BytesIO()
+    image.save(out, format="PNG")
+    return out.getvalue()
+
+
+def _pixels(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return uint8 pixels, H×W or H×W×3 or H×W×4."""
+    import numpy as np
+
+    _check_shape(array.shape)
+    flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if flat.dtype == np.bool_:
+        return np.where(flat, np.uint8(255), np.uint8(0))
+    if flat.dtype == np.uint8:
+        return np.ascontiguousarray(flat)
+    if flat.dtype.kind != "f":
+        raise InvalidValue(f"An image of {flat.dtype} has no known range: give uint8 (0 to 255), bool, or floats from 0 to 1.")
+    low, high = float(flat.min()), float(flat.max())
+    if math.isnan(low) or low < 0 or high > 1:
+        found = "NaN among them" if math.isnan(low) else f"{low:g} to {high:g}"
+        raise InvalidValue(f"An image of floats must be from 0 to 1, and this one has {found}: scale it, or give uint8.")
+    return np.rint(flat * 255).astype(np.uint8)
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) == 3 and shape[0] in {1, 3, 4} and shape[2] not in {1, 3, 4}:
+        raise InvalidValue(f"An image of shape {shape} has its channels first: give array.transpose(1, 2, 0).")
+    if len(shape) not in {2, 3} or (len(shape) == 3 and shape[2] not in {1, 3, 4}):
+        raise InvalidValue(f"An array of shape {shape} is no image: it must be H×W, H×W×1, H×W×3 or H×W×4.")
+    if 0 in shape:
+        raise InvalidValue(f"An image of shape {shape} has no pixels.")
+
+
+def history_chart(histories: Mapping[str, Sequence[tuple[Number, Number]]], title: str) -> bytes:
+    """Draw one metric of some runs over the steps, as a PNG.
+
+    Every curve has a colour, a line style and, when it has few points, a marker of its own, so that it is told apart in
+    black and white too. The legend stands beside the curves; beyond 24 runs it says how many more there are. NaN and
+    infinite values are gaps.
+
+    Args:
+        histories: name of the run to its ``(step, value)`` pairs in the order of logging.
+        title: what stands above, usually the name of the metric.
+
+    Returns:
+        The PNG, 900 pixels wide.
+
+    Raises:
+        InvalidValue: there is nothing to draw.
+    """
+    if not any(histories.values()):
+        raise InvalidValue(f"There is nothing to draw for {title!r}: no run has a value of it.")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name, points) in enumerate(histories.items()):
+        _draw_curve(axes, number, name, points)
+    axes.set_title(title, loc="left", fontsize="large", parse_math=False)
+    axes.set_xlabel("step")
+    axes.grid(visible=True, color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    _add_legend(figure, axes)
+    return figure_to_png(figure)
+
+
+def _draw_curve(axes: Axes, number: int, name: str, points: Sequence[tuple[Number, Number]]) -> None:
+    steps = [float(step) for step, _ in points]
+    values = [float(value) if math.isfinite(value) else math.nan for _, value in points]
+    axes.plot(
+        steps,
+        values,
+        label=name.replace("$", r"\$"),
+        color=_COLOURS[number % len(_COLOURS)],
+        # The styles move on with every curve and once more with every round of colours: 42 pairs before one comes again.
+        linestyle=_LINES[(number + number // len(_COLOURS)) % len(_LINES)],
+        linewidth=1.6,
+        marker=_MARKERS[number % len(_MARKERS)] if len(points) <= _FEW_POINTS else None,
+        markersize=4,
+    )
+
+
+def _add_legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    shown = labels[:_MOST_IN_LEGEND]
+    more = len(labels) - len(shown)
+    if len(labels) > 1 or labels != [axes.get_title(loc="left")]:
+        figure.legend(
+            handles[: len(shown)],
+            [label if len(label) <= 32 else f"{label[:31]}…" for label in shown],
+            loc="outside right upper",
+            frameon=False,
+            fontsize="small",
+            handlelength=3,
+            title=f"the first {len(shown)}, and {more} more" if more else None,
+        )

@@ -1,0 +1,127 @@
+"""Row files: history.yaml and system.yaml.
+
+A YAML block sequence of one-line flow mappings, so a file grows by one ``write`` per row and a JSON reader takes each row
+after ``- ``::
+
+    - {"step": 0, "time": 1795376401.123456, "loss": 0.6931, "val/loss": 0.7012}
+
+A row with ``.nan`` or ``.inf`` is the exception that takes the YAML loader, for that row alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gtrack.errors import FormatError
+from gtrack.formats.yamlio import loads, number, quote
+from gtrack.records import History
+
+if TYPE_CHECKING:
+    from gtrack.records import Number
+
+STEP = "step"
+TIME = "time"
+RESERVED = frozenset({STEP, TIME})
+"""Columns that every row has; no metric can have these names."""
+
+_LONGEST_ROW = 1 << 20
+
+
+class RowEncoder:
+    """Turns rows into bytes; remembers the quoted spelling of each key, since rows repeat them."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+
+    def encode(self, step: Number, time: float, values: Mapping[str, Number]) -> bytes:
+        """Return one row.
+
+        Args:
+            step: the step, an int or a finite float.
+            time: seconds since the epoch, UTC.
+            values: metric name to int or float (never bool).
+        """
+        keys = self._keys
+        cells = []
+        for name, value in values.items():
+            key = keys.get(name)
+            if key is None:
+                key = keys[name] = f"{quote(name)}: "
+            text = repr(value)
+            # A float whose text has no exponent and is no nan or inf stands as it is: nearly all do.
+            if "e" in text or "n" in text:
+                text = number(value)
+            cells.append(key + text)
+        joined = ", ".join(cells)
+        step_text = repr(step) if type(step) is int else number(step)
+        return f'- {{"step": {step_text}, "time": {time:.6f}, {joined}}}\n'.encode()
+
+
+def parse_history(data: bytes) -> History:
+    """Return the rows of a row file, tolerating a torn last row and naming damaged ones."""
+    rows, torn, damaged = parse_rows(data)
+    steps: list[Number] = []
+    times: list[float | None] = []
+    columns: dict[str, list[Number | None]] = {}
+    for index, row in enumerate(rows):
+        steps.append(row.pop(STEP, index))
+        times.append(row.pop(TIME, None))
+        for name, value in row.items():
+            column = columns.get(name)
+            if column is None:
+                column = columns[name] = []
+            if len(column) < index:
+                column.extend([None] * (index - len(column)))
+            column.append(value)
+    for column in columns.values():
+        column.extend([None] * (len(rows) - len(column)))
+    return History(steps=steps, times=times, columns=columns, torn=torn, damaged=tuple(damaged))
+
+
+def parse_rows(data: bytes) -> tuple[list[dict[str, Any]], bool, list[int]]:
+    """Return the rows as mappings of numbers, whether the last one was torn, and the numbers of damaged lines (from 1)."""
+    lines = data.split(b"\n")
+    tail = lines.pop()
+    torn = False
+    if tail:
+        if _row(tail) is None:
+            torn = True
+        else:
+            lines.append(tail)
+    try:
+        rows = json.loads(b"[" + b",".join(_json_part(line) for line in lines) + b"]")
+    except (ValueError, RecursionError):
+        rows = [_row(line) for line in lines]
+    damaged = [at for at, row in enumerate(rows, start=1) if not _is_row(row)]
+    return ([row for row in rows if _is_row(row)] if damaged else rows), torn, damaged
+
+
+def _json_part(line: bytes) -> bytes:
+    if not line.startswith(b"- {"):
+        raise ValueError
+    return line[2:]
+
+
+def _is_row(row: object) -> bool:
+    if type(row) is not dict:
+        return False
+    for value in row.values():  # noqa: SIM110 - every row passes here; all() would take twice as long
+        if type(value) is not float and type(value) is not int:
+            return False
+    return True
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Return one row, by JSON or, where that fails, by YAML; None when it is no row."""
+    if not line.startswith(b"- {") or len(line) > _LONGEST_ROW:
+        return None
+    try:
+        row = json.loads(line[2:])
+    except (ValueError, RecursionError):
+        try:
+            row = loads(line[2:], "row")
+        except FormatError:
+            return None
+    return row if isinstance(row, dict) and _is_row(row) else None

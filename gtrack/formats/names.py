@@ -1,0 +1,128 @@
+"""Names and paths: what may be written, and how it is spelled in git."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+import uuid
+from urllib.parse import unquote
+
+from gtrack.errors import InvalidName, InvalidPath
+
+MAX_NAME = 250
+"""Characters in a run name or a key."""
+MAX_COMPONENT = 240
+"""Bytes in one component of a path; file systems allow 255, and temporary names need some."""
+MAX_PATH = 1024
+
+RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
+EXPERIMENTS = "experiments"
+ARTIFACTS = "artifacts"
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ENCODED = re.compile(r"""[%/\\:*?"<>|\x00-\x1f\x7f]""")
+_WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+_DOT_GIT = re.compile(r"(?:\.git|git~[0-9]+)[ .]*\Z", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+_ADJECTIVES = """amber ample apt azure balmy bold brave breezy bright brisk calm candid clear clever cosy crisp curious dapper
+deft eager early easy fair fond fresh gentle glad golden grand green happy hardy honest humble jolly keen kind light lively
+lucid lucky mellow merry mild misty modest neat nimble noble plucky polite proud quick quiet rapid ready rosy rustic sage
+serene sharp shiny silver sleek snug solid spry steady still sturdy subtle sunny swift tidy tranquil upbeat vivid warm wise
+witty young zesty""".split()
+_NOUNS = """acorn alder aspen badger bay beacon birch bison brook cedar cliff cloud comet coral crane creek curlew dawn delta
+dove dune eagle elm ember falcon fern finch fjord forest fox garnet glade grove gull harbor hare hazel heron hill ibex iris
+island ivy jay juniper kestrel lake lark laurel leaf linden lynx maple marten meadow moon moss oak orchid osprey otter owl
+pebble pine plover pond poplar puffin quartz quail raven reef ridge river robin rowan sable sage seal shore sparrow spruce
+stone stork summit swallow swan teal thistle thrush tide topaz trout valley vale walnut willow wren yew""".split()
+
+
+def new_run_id() -> str:
+    """Return a fresh run id: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def new_run_name() -> str:
+    """Return a name that a person can say: ``calm-otter-12``."""
+    chance = random.SystemRandom()  # the user's seed is the user's
+    return f"{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}-{chance.randrange(1, 1000)}"
+
+
+def check_name(name: object, what: str) -> str:
+    """Return ``name`` in Unicode's composed form (NFC) when it can be the name of a ``what``.
+
+    Raises:
+        InvalidName: it is no text, empty, too long, or has control characters (a line break among them).
+    """
+    if not isinstance(name, str):
+        raise InvalidName(f"A {what} name is text, not {type(name).__name__}: {name!r}.")
+    if not name or name != name.strip():
+        raise InvalidName(f"A {what} name cannot be empty or begin or end with a space: {name!r}.")
+    if len(name) > MAX_NAME:
+        raise InvalidName(f"The {what} name {name[:40]!r}… has {len(name)} characters; {MAX_NAME} is the limit.")
+    found = _CONTROL.search(name)
+    if found:
+        raise InvalidName(f"The {what} name {name!r} has the character {found.group()!r}, which names cannot have.")
+    return unicodedata.normalize("NFC", name)
+
+
+def check_experiment(name: object) -> str:
+    """Return ``name`` when it can name an experiment; its encoded form must fit one path component."""
+    checked = check_name(name, "experiment")
+    size = len(encode_experiment(checked).encode())
+    if size > MAX_COMPONENT:
+        raise InvalidName(
+            f"The experiment name {checked[:40]!r}… takes {size} bytes as a path; {MAX_COMPONENT} is the limit."
+        )
+    return checked
+
+
+def encode_experiment(name: str) -> str:
+    """Return ``name`` as one path component: percent-encoded where a path needs it, readable elsewhere."""
+    encoded = _ENCODED.sub(lambda match: f"%{ord(match.group()):02X}", name)
+    if encoded[0] in ".-" or _WINDOWS_DEVICE.match(encoded) or _DOT_GIT.match(encoded):
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if encoded[-1] in ". ":
+        encoded = f"{encoded[:-1]}%{ord(encoded[-1]):02X}"
+    return encoded
+
+
+def decode_experiment(component: str) -> str:
+    """Return the experiment name that a path component spells."""
+    return unquote(component)
+
+
+def run_path(experiment: str, run_id: str) -> str:
+    """Return the run directory's path on the runs branch."""
+    return f"{EXPERIMENTS}/{encode_experiment(experiment)}/{run_id[:2]}/{run_id}"
+
+
+def experiment_path(experiment: str) -> str:
+    """Return the path of the experiment's own file on the runs branch."""
+    return f"{EXPERIMENTS}/{encode_experiment(experiment)}/experiment.yaml"
+
+
+def check_artifact_path(path: object) -> str:
+    """Return ``path`` when it is safe below ``artifacts/``, on every system.
+
+    Raises:
+        InvalidPath: it is absolute, has ``..``, a drive letter, a backslash, control characters, or a part that git or a
+            file system refuses.
+    """
+    if not isinstance(path, str) or not path:
+        raise InvalidPath(f"An artifact path is text such as 'figures/roc.png', not {path!r}.")
+    parts = path.split("/")
+    found = _CONTROL.search(path)
+    if found:
+        raise InvalidPath(f"The artifact path {path!r} has the character {found.group()!r}, which paths cannot have.")
+    if path.startswith("/") or _DRIVE.match(path) or "\\" in path:
+        raise InvalidPath(f"The artifact path {path!r} must be relative, with '/' between its parts.")
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise InvalidPath(f"The artifact path {path!r} has a part {part!r}; every part must be a name.")
+        if _DOT_GIT.match(part) or len(part.encode()) > MAX_COMPONENT:
+            raise InvalidPath(f"The artifact path {path!r} has a part {part[:40]!r} that git or a file system refuses.")
+    if len(path) > MAX_PATH:
+        raise InvalidPath(f"The artifact path {path[:60]!r}… has {len(path)} characters; {MAX_PATH} is the limit.")
+    return unicodedata.normalize("NFC", path)

@@ -1,0 +1,1 @@
+"""What gtrack knows of git; nothing of runs."""

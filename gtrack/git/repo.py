@@ -1,0 +1,277 @@
+"""Find a repository and run git in it.
+
+Every git process is started here, by GitPython's command layer: with the inherited ``GIT_*`` variables that name another
+repository taken away (inside a hook they point at the wrong index), hooks and automatic maintenance off, and objects and refs
+fsynced (git's default leaves loose objects out: https://git-scm.com/docs/git-config#Documentation/git-config.txt-corefsync).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO, TYPE_CHECKING, cast
+
+from gtrack.errors import GitError, NotARepository, UsageError
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+# What `git rev-parse --local-env-vars` lists, less the GIT_CONFIG_* that carry a user's own settings (safe.directory in CI).
+_INHERITED = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_CONFIG",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+)
+_SETTINGS = {
+    "core.hooksPath": os.devnull,
+    "core.fsync": "committed,loose-object,reference",
+    "core.fsyncMethod": "batch",
+    "core.quotePath": "false",
+    "core.filesRefLockTimeout": "2000",
+    "core.splitIndex": "false",
+    "gc.auto": "0",
+    "color.ui": "false",
+}
+_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_BATCH = 200  # requests in flight; 200 names of 200 bytes fit a pipe, so neither side can wait for the other
+
+
+@dataclass(frozen=True)
+class GitObject:
+    """What ``cat-file --batch`` gives: the object's id, its type (``blob``, ``tree`` …) and its bytes."""
+
+    oid: str
+    kind: str
+    data: bytes
+
+
+class CatFile:
+    """A persistent ``git cat-file --batch``: any object or revision by name, without a process each.
+
+    GitPython's own helper for this parses SHA-1 ids only, so the process is its, the reading ours.
+    Safe to use from several threads: requests take turns.
+    """
+
+    def __init__(self, git: Git, command: list[str]) -> None:
+        self._git = git
+        self._command = command
+        self._lock = threading.Lock()
+        self._process: Popen[bytes] | None = None
+        self._owner = 0
+
+    def get(self, name: str) -> GitObject | None:
+        """Return the object that ``name`` (an id, or any revision such as ``branch:path``) names; None when there is none."""
+        return next(self.many([name]))
+
+    def many(self, names: Iterable[str]) -> Iterator[GitObject | None]:
+        """Yield the object of each name in turn, None where there is none."""
+        pending = list(names)
+        for at in range(0, len(pending), _BATCH):
+            with self._lock:
+                found = self._exchange(pending[at : at + _BATCH])
+            yield from found
+
+    def close(self) -> None:
+        """End the process; the next request starts a new one."""
+        process, self._process = self._process, None
+        if process is not None and self._owner == os.getpid():
+            process.communicate()
+
+    def _exchange(self, names: list[str]) -> list[GitObject | None]:
+        for name in names:
+            if "\n" in name or name.startswith("-"):
+                raise UsageError(f"{name!r} is no name of a git object.")
+        process = self._running()
+        try:
+            _pipe(process.stdin).write("".join(f"{name}\n" for name in names).encode())
+            _pipe(process.stdin).flush()
+            return [self._read(process) for _ in names]
+        except BaseException:  # whatever happened, an exchange cut short leaves answers in the pipe
+            self._process = None
+            process.kill()
+            process.communicate()
+            raise
+
+    def _running(self) -> Popen[bytes]:
+        if self._process is None or self._owner != os.getpid():  # a forked child must not share its parent's pipe
+            self._process = _start(self._git, self._command, _ENVIRONMENT)
+            self._owner = os.getpid()
+        return self._process
+
+    def _read(self, process: Popen[bytes]) -> GitObject | None:
+        stdout = _pipe(process.stdout)
+        header = stdout.readline()
+        if not header:
+            raise GitError(f"git cat-file stopped: {_text(_pipe(process.stderr).read()) or 'no message'}")
+        if header.endswith((b" missing\n", b" ambiguous\n")):
+            return None
+        oid, kind, size = header.split()
+        data = stdout.read(int(size) + 1)
+        return GitObject(oid.decode(), kind.decode(), data[:-1])
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise GitError("git was started without a pipe.")
+    return stream
+
+
+class Repository:
+    """A git repository, possibly bare or a linked worktree.
+
+    Attributes:
+        root: top of the working tree; None when there is none (a bare repository).
+        git_dir: this worktree's own git directory.
+        common_dir: the git directory that all worktrees share: objects and branches.
+        null_oid: the id that means "no object", of the length that this repository's hash has.
+    """
+
+    def __init__(self, root: Path | None, git_dir: Path, common_dir: Path, *, sha256: bool) -> None:
+        self.root = root
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self.null_oid = "0" * (64 if sha256 else 40)
+        self._git = _git_at(root or git_dir)
+        self.objects = CatFile(self._git, self._command("cat-file", "--batch"))
+
+    @classmethod
+    def find(cls, start: Path) -> Repository:
+        """Return the repository that ``start`` is in.
+
+        Raises:
+            NotARepository: there is none, or ``start`` is no directory.
+            GitError: git will not use it (another owner, an unknown format).
+        """
+        if not start.is_dir():
+            raise NotARepository.at(str(start))
+        question = ("--is-inside-work-tree", "--is-bare-repository", "--absolute-git-dir", "--path-format=absolute")
+        command = [*_prefix(), "git", "rev-parse", *question, "--git-common-dir", "--show-object-format", "--show-cdup"]
+        status, out, err = _git_at(start).execute(
+            command, with_extended_output=True, with_exceptions=False, stdout_as_string=False, env=_ENVIRONMENT
+        )
+        if status != 0:
+            if "not a git repository" in err:
+                raise NotARepository.at(str(start))
+            raise GitError(f"git cannot use the repository at {start}: {_text(err)}")
+        inside, _bare, git_dir, common_dir, object_format, *cdup = os.fsdecode(out).split("\n")
+        root = (start / (cdup[0] if cdup else "")).resolve() if inside == "true" else None
+        return cls(root, Path(git_dir), Path(common_dir), sha256=object_format == "sha256")
+
+    @classmethod
+    def create(cls, path: Path) -> Repository:
+        """Make ``path`` a git repository, as ``git init`` does, and return it.
+
+        Raises:
+            GitError: git cannot.
+        """
+        status, _, err = _git_at(path).execute(
+            [*_prefix(), "git", "init", "--quiet"], with_extended_output=True, with_exceptions=False, env=_ENVIRONMENT
+        )
+        if status != 0:
+            raise GitError(f"git cannot make a repository at {path}: {_text(err)}")
+        return cls.find(path)
+
+    def _command(self, *args: str) -> list[str]:
+        settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        return [*_prefix(), "git", *settings, *args]
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (0,),
+    ) -> bytes:
+        """Run git and return what it printed.
+
+        Args:
+            args: the git command and its arguments.
+            stdin: what it reads; nothing when None.
+            env: further environment variables of that process.
+            ok: exit codes that are no failure.
+
+        Raises:
+            GitError: any other exit code; the message is git's.
+        """
+        process = self.start(*args, stdin=stdin is not None, env=env)
+        out, err = process.communicate(stdin)
+        if process.returncode not in ok:
+            raise GitError(f"git {args[0]} failed in {self.root or self.git_dir}: {_text(err) or 'no message'}")
+        return out
+
+    def start(self, *args: str, stdin: bool = True, env: Mapping[str, str] | None = None) -> Popen[bytes]:
+        """Start git with pipes and return the running process, which the caller ends."""
+        return _start(self._git, self._command(*args), {**_ENVIRONMENT, **(env or {})}, stdin=stdin)
+
+    def start_detached(self, *args: str) -> None:
+        """Start git with the user's own settings, outlive it or be outlived; GitPython would end it with this process."""
+        command = [*_prefix(), "git", "-C", str(self.git_dir), *args]
+        process = Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+        threading.Thread(target=process.wait, daemon=True).start()
+
+    def resolve(self, name: str) -> str | None:
+        """Return the id of the object that a revision names now; None when it names none."""
+        found = self.objects.get(name)
+        return found.oid if found else None
+
+    def config(self) -> dict[str, str]:
+        """Return git's settings here, keys in lower case; the last of several values counts."""
+        entries = self.run("config", "--list", "-z").decode(errors="replace").split("\0")
+        pairs = (entry.partition("\n") for entry in entries if entry)
+        return {key.lower(): value for key, _, value in pairs}
+
+    def worktree_roots(self) -> list[Path]:
+        """Return the tops of all working trees of this repository that exist, this one first."""
+        roots = [self.root] if self.root else []
+        main = self.common_dir.parent
+        if self.common_dir.name == ".git":
+            roots.append(main)
+        links = sorted(self.common_dir.glob("worktrees/*/gitdir"))
+        roots += [Path(link.read_text(encoding="utf-8", errors="surrogateescape").strip()).parent for link in links]
+        return [root for at, root in enumerate(roots) if root not in roots[:at] and root.is_dir()]
+
+
+def _start(git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool = True) -> Popen[bytes]:
+    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env)
+    child, process.proc = process.proc, None  # GitPython's wrapper would end the child when it is collected
+    if child is None:
+        raise GitError(f"git {command[-1]} could not be started.")
+    return cast("Popen[bytes]", child)
+
+
+def _git_at(directory: Path) -> Git:
+    from git.cmd import Git  # takes 45 ms
+
+    return Git(str(directory))
+
+
+def _prefix() -> list[str]:
+    """Return the words that take inherited repository variables away; GitPython can add to an environment, not remove."""
+    inherited = [name for name in _INHERITED if name in os.environ]
+    return ["env", *(word for name in inherited for word in ("-u", name))] if inherited else []
+
+
+def _text(stderr: str | bytes) -> str:
+    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr
+    return text.strip().removeprefix("fatal: ").removeprefix("error: ")

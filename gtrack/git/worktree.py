@@ -1,0 +1,166 @@
+"""The state of a working tree, and a commit of it that leaves it alone.
+
+HEAD, the index, the stash and the files are only read: the snapshot is built through a temporary index.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError
+from gtrack.git.refs import Update, update
+from gtrack.records import LeftOut
+
+if TYPE_CHECKING:
+    from gtrack.git.objects import Identity
+    from gtrack.git.repo import Repository
+
+SNAPSHOT_REFS = "refs/gtrack/snapshots"
+"""Keep a snapshot from ``git gc`` until a run commit has it for a parent."""
+
+
+@dataclass(frozen=True)
+class WorktreeState:
+    """What ``git status`` says.
+
+    Attributes:
+        head: the commit that is checked out; None in a repository with no commit yet.
+        branch: its branch; None when HEAD is detached.
+        changed: tracked paths that differ from HEAD, deleted ones too.
+        untracked: files that are neither tracked nor ignored; a nested repository ends with ``/``.
+        dirty_submodules: submodules with changes inside, which no commit of this repository can hold.
+    """
+
+    head: str | None
+    branch: str | None
+    changed: tuple[str, ...]
+    untracked: tuple[str, ...]
+    dirty_submodules: tuple[str, ...]
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the working tree differs from HEAD."""
+        return bool(self.changed or self.untracked)
+
+
+def read_state(repo: Repository) -> WorktreeState:
+    """Return the state of the working tree.
+
+    Raises:
+        GitError: the repository has no working tree, or git status fails.
+    """
+    out = repo.run("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames")
+    head = branch = None
+    changed, untracked, submodules = [], [], []
+    for line in os.fsdecode(out).split("\0"):
+        if line.startswith("# branch.oid "):
+            head = None if line.endswith("(initial)") else line[13:]
+        elif line.startswith("# branch.head "):
+            branch = None if line.endswith("(detached)") else line[14:]
+        elif line.startswith("? "):
+            untracked.append(line[2:])
+        elif line.startswith(("1 ", "u ")):
+            path = line.split(" ", 8 if line[0] == "1" else 10)[-1]
+            changed.append(path)
+            if line.split(" ", 3)[2][2:] not in ("..", "."):
+                submodules.append(path)
+    return WorktreeState(head, branch, tuple(changed), tuple(untracked), tuple(submodules))
+
+
+def snapshot(
+    repo: Repository, state: WorktreeState, identity: Identity, max_file_bytes: int
+) -> tuple[str | None, tuple[LeftOut, ...]]:
+    """Commit the working tree as it is, on top of HEAD, and return the commit's id and what it had to leave out.
+
+    The same tree on the same HEAD by the same person is the same commit: its date is HEAD's. It is kept by a ref under
+    ``SNAPSHOT_REFS`` until ``release`` lets go of it.
+
+    Args:
+        max_file_bytes: untracked files above this size are left out.
+
+    Returns:
+        HEAD itself, when leaving out leaves nothing; None when there is neither a commit nor a file.
+    """
+    taken, left_out = _choose(repo.root or repo.git_dir, state, max_file_bytes)
+    left_out += [LeftOut(path, 0, "") for path in state.dirty_submodules]
+    if not taken:
+        return state.head, tuple(left_out)
+    tree = _tree_of(repo, taken)
+    parent = repo.objects.get(state.head) if state.head else None
+    if parent and parent.data.startswith(f"tree {tree}\n".encode()):
+        return state.head, tuple(left_out)
+    who = identity.line(_commit_time(parent.data) if parent else int(time.time()))
+    lines = [f"tree {tree}", *([f"parent {state.head}"] if parent else []), f"author {who}", f"committer {who}", ""]
+    lines.append("gtrack: the working tree as a run found it\n")
+    commit = repo.run("hash-object", "-t", "commit", "-w", "--stdin", stdin="\n".join(lines).encode()).decode().strip()
+    update(repo, [Update(f"{SNAPSHOT_REFS}/{commit}", commit)], identity, "gtrack: snapshot")
+    return commit, tuple(left_out)
+
+
+def releases(code_commit: str) -> list[Update]:
+    """Return the ref updates that let go of a snapshot, for the transaction that makes it reachable from a branch."""
+    return [Update(f"{SNAPSHOT_REFS}/{code_commit}", None)]
+
+
+def _choose(root: Path, state: WorktreeState, max_file_bytes: int) -> tuple[list[str], list[LeftOut]]:
+    taken, left_out = list(state.changed), []
+    for path in state.untracked:
+        if path.endswith("/"):  # a repository inside this one: git would store it as a link to nowhere
+            left_out.append(LeftOut(path, 0, ""))
+            continue
+        try:
+            found = (root / path).lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size > max_file_bytes:
+                left_out.append(LeftOut(path, found.st_size, _digest(root / path)))
+            elif stat.S_ISREG(found.st_mode) and not os.access(root / path, os.R_OK):
+                left_out.append(LeftOut(path, found.st_size, ""))
+            else:
+                taken.append(path)
+        except FileNotFoundError:  # gone since git listed it
+            continue
+    return taken, left_out
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _tree_of(repo: Repository, paths: list[str]) -> str:
+    directory = repo.git_dir / "gtrack"
+    directory.mkdir(exist_ok=True)
+    index = directory / f"index-{secrets.token_hex(8)}"
+    env = {"GIT_INDEX_FILE": str(index)}
+    try:
+        with suppress(FileNotFoundError):  # a repository with no commit yet may have no index
+            shutil.copyfile(repo.git_dir / "index", index)
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        try:
+            repo.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=stdin, env=env)
+        except GitError as error:
+            raise GitError(
+                f"The working tree could not be recorded: {error} Commit or .gitignore what git cannot take, "
+                "or run with --no-snapshot."
+            ) from error
+        return repo.run("write-tree", env=env).decode().strip()
+    finally:
+        for leftover in (index, index.with_name(f"{index.name}.lock")):
+            leftover.unlink(missing_ok=True)
+
+
+def _commit_time(commit: bytes) -> int:
+    header = commit.split(b"\n\n", 1)[0]
+    committer = next(line for line in header.split(b"\n") if line.startswith(b"committer "))
+    return int(committer.rsplit(b" ", 2)[1])

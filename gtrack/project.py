@@ -1,0 +1,267 @@
+"""A project: a repository with its settings, its store of runs and its live directories, wired together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gtrack.capture.environment import redact_url
+from gtrack.config import DIRECTORY, FILE, TEMPLATE, Config, load
+from gtrack.errors import ArtifactNotFound, GTrackError, NotARepository
+from gtrack.formats import run_dir
+from gtrack.formats.history import parse_history
+from gtrack.formats.names import ARTIFACTS
+from gtrack.formats.yamlio import load_mapping
+from gtrack.git.objects import Identity
+from gtrack.git.repo import Repository
+from gtrack.git.worktree import WorktreeState, read_state, snapshot
+from gtrack.records import Artifact, CodeState, Status
+from gtrack.store.live import LiveStore, ignore_text
+from gtrack.store.references import References
+from gtrack.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from gtrack.records import History, LeftOut, Run, Value
+    from gtrack.store.live import LiveDir
+
+_MEGABYTE = 1024 * 1024
+# git counts the loose objects in one of 256 folders and multiplies: 27 there is its own default of 6700 in all.
+_LOOSE_SAMPLE, _LOOSE_ENOUGH = "17", 27
+_MAINTENANCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What became of a dead run: committed, or why not."""
+
+    run: Run
+    error: GTrackError | None = None
+
+
+class Project:
+    """A repository that gtrack works in; one per repository and process, safe for several threads.
+
+    Attributes:
+        repo: the git repository.
+        config: the project's settings.
+        store: the committed runs.
+        live: the live directories of all its working trees.
+        references: resolves what people call runs.
+    """
+
+    def __init__(self, repo: Repository, config: Config) -> None:
+        self.repo = repo
+        self.config = config
+        self.store = RunStore(repo, config, self.identity)
+        self.live = LiveStore(repo.worktree_roots())
+        self.references = References(self.store, self.live)
+        self._lock = threading.RLock()
+        self._identity: Identity | None = None
+        self._git_config: dict[str, str] | None = None
+        self._code: CodeState | None = None
+        self._maintained = 0.0
+
+    @classmethod
+    def open(cls, start: str | Path | None = None) -> Project:
+        """Return the project that a directory is in.
+
+        Args:
+            start: the directory; ``GTRACK_REPO``, else the current directory, when None.
+
+        Raises:
+            NotARepository: it is in none.
+            ConfigError: its settings are wrong.
+        """
+        repo = Repository.find(Path(start or os.environ.get("GTRACK_REPO") or Path.cwd()))
+        return cls(repo, load(repo.root))
+
+    def git_config(self) -> dict[str, str]:
+        """Return git's settings here, read once."""
+        with self._lock:
+            if self._git_config is None:
+                self._git_config = self.repo.config()
+            return self._git_config
+
+    def identity(self) -> Identity:
+        """Return who commits: git's identity, or user and host name where git has none."""
+        with self._lock:
+            if self._identity is None:
+                config, env = self.git_config(), os.environ
+                name = env.get("GIT_AUTHOR_NAME") or config.get("user.name") or _user_name()
+                email = env.get("GIT_AUTHOR_EMAIL") or config.get("user.email") or env.get("EMAIL")
+                self._identity = Identity(name, email or f"{_user_name()}@{socket.gethostname()}")
+            return self._identity
+
+    def worktree(self) -> WorktreeState:
+        """Return the state of the working tree now.
+
+        Raises:
+            GTrackError: the repository is bare.
+        """
+        if self.repo.root is None:
+            raise GTrackError(
+                f"{self.repo.git_dir} is a bare repository: runs can be read from it, but not made in it. Use a clone of it."
+            )
+        return read_state(self.repo)
+
+    def code_state(self, *, take_snapshot: bool = True) -> CodeState:
+        """Return the code that this process runs, recorded when it is first asked for: that is the code that Python imported.
+
+        Args:
+            take_snapshot: commit a dirty working tree; else only say that it was dirty.
+
+        Raises:
+            GTrackError: the repository is bare.
+            GitError: the working tree cannot be recorded.
+        """
+        with self._lock:
+            if self._code is None:
+                self._code = self._record_code(take_snapshot=take_snapshot)
+            return self._code
+
+    def _record_code(self, *, take_snapshot: bool) -> CodeState:
+        state = self.worktree()
+        commit = state.head
+        left_out: tuple[LeftOut, ...] = ()
+        if state.dirty and take_snapshot:
+            limit = int(self.config.snapshot_max_file_mb * _MEGABYTE)
+            commit, left_out = snapshot(self.repo, state, self.identity(), limit)
+        return CodeState(commit, state.head, state.branch, state.dirty, self._remote(state.branch), left_out)
+
+    def _remote(self, branch: str | None) -> str | None:
+        config = self.git_config()
+        names = [config.get(f"branch.{branch}.remote".lower()), "origin"]
+        names += sorted(key.split(".", 1)[1].rsplit(".", 1)[0] for key in config if key.startswith("remote."))
+        urls = (config.get(f"remote.{name}.url") for name in names if name)
+        found = next((url for url in urls if url), None)
+        return redact_url(found) if found else None
+
+    def resolve(self, ref: str) -> Run:
+        """Return the run that a reference names, live or committed; see ``store.references``.
+
+        Raises:
+            RunNotFound: none does.
+            AmbiguousRun: it is a prefix of several ids.
+        """
+        return self.references.resolve(ref)
+
+    def file(self, run_id: str, name: str) -> bytes | None:
+        """Return the bytes of a file of a run directory, live or committed; None when there is none."""
+        live = self.live.find(run_id)
+        return live.read(name) if live is not None else self.store.file(run_id, name)
+
+    def history(self, run_id: str) -> History:
+        """Return the rows of ``history.yaml`` of a run, live or committed."""
+        return parse_history(self.file(run_id, run_dir.HISTORY) or b"")
+
+    def environment(self, run_id: str) -> dict[str, Value]:
+        """Return what ``environment.yaml`` of a run holds; nothing when it has none.
+
+        Raises:
+            FormatError: it is damaged.
+        """
+        data = self.file(run_id, run_dir.ENVIRONMENT)
+        return load_mapping(data, run_dir.ENVIRONMENT) if data else {}
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """Return the artifacts of a run, live or committed, by path."""
+        live = self.live.find(run_id)
+        if live is None:
+            return self.store.artifacts(run_id)
+        inside = f"{ARTIFACTS}/"
+        found = ((path.removeprefix(inside), file) for path, file in live.files() if path.startswith(inside))
+        return [Artifact(path, file.stat().st_size) for path, file in found]
+
+    def artifact_bytes(self, run_id: str, path: str) -> bytes:
+        """Return the content of an artifact of a run, live or committed.
+
+        Raises:
+            ArtifactNotFound: the run has none at ``path``.
+            ArtifactError: it is a large one whose content is not here.
+        """
+        live = self.live.find(run_id)
+        if live is None:
+            return self.store.artifact_bytes(run_id, path)
+        known = [artifact.path for artifact in self.artifacts(run_id)]
+        if path not in known:
+            raise ArtifactNotFound.of(run_id[:8], path, known)
+        return (live.artifacts / path).read_bytes()
+
+    def recover(self) -> list[Recovered]:
+        """Commit the runs whose process is gone, with everything that they had written; say what became of each.
+
+        A run that had not ended is ``killed``; one that had, but could not be committed then, keeps its status.
+        """
+        return [found for live in self.live.directories() if (found := self._recover(live)) is not None]
+
+    def _recover(self, live: LiveDir) -> Recovered | None:
+        run: Run | None = None
+        try:
+            if live.is_alive() or not live.claim():
+                return None
+            if not live.path.exists():  # another process was quicker
+                live.release()
+                return None
+            run = live.run()
+            if run.status is Status.RUNNING or run.problems:
+                run = live.finish(Status.KILLED if run.status is Status.RUNNING else run.status, run.ended, None, None)
+            if not self.store.is_committed(live):
+                self.store.commit(live, run)
+            live.remove()
+            return Recovered(run)
+        except GTrackError as error:
+            live.release()
+            return Recovered(run or live.run(), error)
+        except OSError as error:
+            live.release()
+            reason = GTrackError(f"{live.path} cannot be recovered: {error.strerror or error}.")
+            return Recovered(run or run_dir.decode_run(lambda _: None, live.id, ""), reason)
+
+    def maintain(self) -> None:
+        """Start ``git maintenance run --auto`` in the background when git itself would find it due; wait for nothing."""
+        now = time.monotonic()
+        if now - self._maintained < _MAINTENANCE_SECONDS and self._maintained:
+            return
+        sample = self.repo.common_dir / "objects" / _LOOSE_SAMPLE
+        if sample.is_dir() and sum(1 for _ in sample.iterdir()) > _LOOSE_ENOUGH:
+            self._maintained = now
+            self.repo.start_detached("maintenance", "run", "--auto", "--quiet")
+
+
+def initialise(path: Path) -> Project:
+    """Make a directory a project, keeping whatever is there: a git repository, `.gtrack/config.yaml` and `.gtrack/.gitignore`.
+
+    Raises:
+        GTrackError: it cannot be made one.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            repo = Repository.find(path)
+        except NotARepository:
+            repo = Repository.create(path)
+        if repo.root is None:
+            raise GTrackError(
+                f"{path} is in a bare repository, which has no working tree to hold settings. Use a clone of it."
+            )
+        directory = repo.root / DIRECTORY
+        directory.mkdir(exist_ok=True)
+        if not (directory / FILE).exists():
+            (directory / FILE).write_text(TEMPLATE, encoding="utf-8")
+        (directory / ".gitignore").write_text(ignore_text(), encoding="utf-8")
+    except OSError as error:
+        raise GTrackError(f"{path} cannot be made a project: {error.strerror or error}.") from error
+    return Project(repo, load(repo.root))
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return "unknown"

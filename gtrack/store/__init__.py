@@ -1,0 +1,1 @@
+"""Where runs live: in live directories while they run, on the runs branch afterwards."""

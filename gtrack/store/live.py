@@ -1,0 +1,361 @@
+"""Live directories: `.gtrack/live/<id>/`, what a run writes while it runs.
+
+The layout is the run directory's own, append-only, every row one ``write()``: after SIGKILL at most the row being written is
+lost. ``params.yaml`` and ``metrics.yaml`` grow by one ``key: value`` line per call, the last line of a key counting; they are
+tidied when the run ends. Files whose name begins with a dot are marks for other processes and never committed:
+
+- ``.joined``: another process than the owner writes here too, so only the files know every metric;
+- ``.api``: the launched script logged through the API itself;
+- ``.named``, ``.placed``: the run's name, its experiment, was given on the command line and stays;
+- ``.experiment.yaml``: what the run's script says of its experiment.
+
+Next to it, ``<id>.lock`` is held by the process that owns the run: it tells the living from the dead.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gtrack.config import DIRECTORY
+from gtrack.errors import CommitFailed, FormatError, RunIsActive
+from gtrack.formats import run_dir
+from gtrack.formats.history import parse_rows
+from gtrack.formats.names import ARTIFACTS, RUN_ID
+from gtrack.formats.yamlio import dumps, load_mapping, parse_timestamp, scalar
+from gtrack.records import Run, Status, Summary
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from gtrack.records import Number, Value
+
+LIVE = "live"
+JOINED = ".joined"
+API = ".api"
+NAMED = ".named"
+PLACED = ".placed"
+EXPERIMENT_NEWS = ".experiment.yaml"
+_EDIT_LOCK = ".edit.lock"
+_IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/live/\n"
+_CHUNK = 1 << 20
+_EDIT_SECONDS = 10.0
+
+
+def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
+    """Return the lock at ``path``, held, or None when somebody else kept it for ``seconds``."""
+    from filelock import FileLock, Timeout  # takes 25 ms
+
+    lock = FileLock(path, timeout=seconds, poll_interval=0.005, thread_local=False)
+    try:
+        return lock.acquire().lock
+    except Timeout:
+        return None
+
+
+class LiveDir:
+    """One live directory; any process may append to it and edit its head, only the owner finishes it.
+
+    Attributes:
+        path: the directory.
+        id: the run's id, its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        self._owner: BaseFileLock | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        """Where its artifacts lie."""
+        return self.path / ARTIFACTS
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f"{self.id}.lock")
+
+    def claim(self) -> bool:
+        """Become the owner; False when a living process is. The operating system lets go of the lock when its holder dies."""
+        if self._owner is None:
+            self._owner = file_lock(self._lock_path, 0)
+        return self._owner is not None
+
+    def is_alive(self) -> bool:
+        """Tell whether a process, this one included, owns the run."""
+        if self._owner is not None:
+            return True
+        if not self._lock_path.exists() or not os.access(self._lock_path, os.W_OK):
+            # Without a right to the lock the run is another user's; whoever has the right can tell.
+            return self._lock_path.exists()
+        lock = file_lock(self._lock_path, 0)
+        if lock is None:
+            return True
+        lock.release()
+        return False
+
+    def release(self) -> None:
+        """Stop being the owner; the directory stays."""
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.release()
+
+    def remove(self) -> None:
+        """Remove the directory and the lock, after its content is in git. Atomic: it is renamed first."""
+        trash = self.path.with_name(f".done-{self.id}-{secrets.token_hex(4)}")
+        self.path.replace(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        self.release()
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of a file, None when there is none."""
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file as a whole: a reader sees the old bytes or the new ones."""
+        temporary = self.path / f".{name}.{secrets.token_hex(4)}"
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(self.path / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def append(self, name: str, data: bytes) -> None:
+        """Append to a file by one ``write``."""
+        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+
+    def mark(self, name: str) -> None:
+        """Leave a mark for other processes."""
+        with suppress(FileExistsError):
+            (self.path / name).touch(exist_ok=False)
+
+    def has(self, mark: str) -> bool:
+        """Tell whether the mark was left."""
+        return (self.path / mark).exists()
+
+    def run(self) -> Run:
+        """Return the run as it stands now."""
+        run = self._without_history()
+        history = self.read(run_dir.HISTORY)
+        if not history:
+            return run
+        metrics = _Fold(run)
+        metrics.rows(history)
+        return replace(run, metrics=metrics.result(run.metrics))
+
+    def _without_history(self) -> Run:
+        return run_dir.decode_run(self.read, self.id, "", live=True)
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Change what ``run.yaml`` holds and return it; processes take turns, so none undoes another's change.
+
+        Raises:
+            RunIsActive: another process held the file for ten seconds.
+            FormatError: the file is damaged.
+        """
+        lock = file_lock(self.path / _EDIT_LOCK, _EDIT_SECONDS)
+        if lock is None:
+            raise RunIsActive(
+                f"Another process has been editing run {self.id[:8]} for {_EDIT_SECONDS:.0f} s; try again."
+            )
+        try:
+            head = edit_head(self.read(run_dir.RUN), change)
+            self.write(run_dir.RUN, dumps(head).encode())
+        finally:
+            lock.release()
+        return head
+
+    def finish(
+        self, status: Status, ended: datetime | None, exit_code: int | None, metrics: Mapping[str, Number] | None
+    ) -> Run:
+        """Write the final form of every file and return the run; nothing is committed yet.
+
+        Args:
+            status: how the run ended.
+            ended: when; the last sign of life when None.
+            exit_code: of the process, when gtrack launched one.
+            metrics: the summary values, when the caller knows them all; else they are folded from the files.
+        """
+        run = self._without_history()
+        if metrics is None or self.has(JOINED):
+            metrics = self.run().metrics
+        if run.params:
+            self.write(run_dir.PARAMS, dumps(run.params).encode())
+        if metrics:
+            self.write(run_dir.METRICS, dumps(metrics).encode())
+        end = ended or self._last_sign_of_life()
+        if run.started is not None and end < run.started:
+            end = run.started + timedelta(microseconds=1)
+        damage = [f"The live directory was damaged: {problem}" for problem in run.problems]
+
+        def close(head: dict[str, Any]) -> None:
+            said = head.get("status")  # the script's own block may have failed although its process did not
+            final = said if status is Status.FINISHED and said in ("failed", "killed") else status.value
+            head.update(
+                status=final, ended=end, exit_code=exit_code if exit_code is not None else head.get("exit_code")
+            )
+            if damage:
+                head["warnings"] = [*(head.get("warnings") or []), *damage]
+
+        try:
+            self.edit(close)
+        except FormatError:  # the head itself is torn: what is known of the run is written anew
+            head = run_dir.run_mapping(run)
+            close(head)
+            self.write(run_dir.RUN, dumps(head).encode())
+        return self._without_history()
+
+    def _last_sign_of_life(self) -> datetime:
+        newest = max((entry.stat().st_mtime for entry in os.scandir(self.path)), default=0.0)
+        return datetime.fromtimestamp(newest, timezone.utc)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the path below the run directory and the file of everything that is to be committed."""
+        for directory, folders, names in os.walk(self.path):
+            folders[:] = sorted(
+                folder for folder in folders if not folder.startswith(".") or directory != str(self.path)
+            )
+            for name in sorted(names):
+                path = Path(directory, name)
+                inside = path.relative_to(self.path).as_posix()
+                if not inside.startswith(".") and not path.is_symlink():
+                    yield inside, path
+
+
+def edit_head(data: bytes | None, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Return the mapping of a ``run.yaml`` after ``change``; keys that this gtrack does not know stay."""
+    head: dict[str, Any] = load_mapping(data or b"", run_dir.RUN)
+    for key in ("started", "ended"):  # text to the reader, but written as the time stamps that they are
+        head[key] = parse_timestamp(head.get(key))
+    change(head)
+    return head
+
+
+def line(key: str, value: Value) -> bytes:
+    """Return one appended ``key: value`` line of a flat file."""
+    return f"{scalar(key)}: {scalar(value, flow=False)}\n".encode()
+
+
+class _Fold:
+    """Folds history rows into the summary value of each metric."""
+
+    def __init__(self, run: Run) -> None:
+        self._kinds = {name: definition.summary for name, definition in run.metric_definitions.items()}
+        self._values: dict[str, Number] = {}
+
+    def rows(self, data: bytes) -> None:
+        """Take all rows of ``data``, a piece at a time, so that a long history needs no more memory than a short one."""
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", start + _CHUNK) + 1 or len(data)
+            for row in parse_rows(data[start:end])[0]:
+                row.pop("step", None)
+                row.pop("time", None)
+                fold(self._values, row, self._kinds)
+            start = end
+
+    def result(self, without_step: Mapping[str, Number]) -> dict[str, Number]:
+        """Return the summary; a value that was logged without a step is the last word on its metric."""
+        fold(self._values, without_step, self._kinds)
+        return self._values
+
+
+def fold(summary: dict[str, Number], values: Mapping[str, Number], kinds: Mapping[str, Summary]) -> None:
+    """Take ``values`` into ``summary``: the last, the least or the greatest value of each metric, as ``kinds`` says."""
+    if not kinds:
+        summary.update(values)
+        return
+    for name, value in values.items():
+        kind, old = kinds.get(name, Summary.LAST), summary.get(name)
+        keeps = old is not None and not isnan(old) and kind is not Summary.LAST
+        if keeps and not (value < old if kind is Summary.MIN else value > old):  # type: ignore[operator]
+            continue
+        summary[name] = value
+
+
+class LiveStore:
+    """The live directories of all working trees of one repository.
+
+    Args:
+        roots: the tops of the working trees; new runs go into the first one.
+    """
+
+    def __init__(self, roots: list[Path]) -> None:
+        self._roots = roots
+
+    def create(self, run: Run) -> LiveDir:
+        """Make the live directory of a new run, owned by this process.
+
+        Raises:
+            RunIsActive: somebody is writing a run of this id.
+            CommitFailed: the directory cannot be made (a full disk, a read-only file system).
+        """
+        place = self._roots[0] / DIRECTORY / LIVE
+        try:
+            self._prepare(place)
+            live = LiveDir(place / run.id)
+            if not live.claim():
+                raise RunIsActive(
+                    f"Run {run.name} ({run.short_id}) is being written by another process; it can be resumed when that has ended."
+                )
+            if live.path.exists():
+                live.release()
+                raise RunIsActive(
+                    f"Run {run.name} ({run.short_id}) has a live directory; 'gtrack recover' finishes it first."
+                )
+            live.path.mkdir()
+            live.write(run_dir.RUN, run_dir.encode_run(run))
+        except OSError as error:
+            raise CommitFailed(
+                f"No run can be written to {place}: {error.strerror or error}. Mend that, or use another working copy."
+            ) from error
+        return live
+
+    def _prepare(self, place: Path) -> None:
+        if place.is_dir():
+            return
+        ignore = place.parent / ".gitignore"
+        place.mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            # Before `gtrack init` the file hides itself too, so that a run leaves `git status` as it was.
+            ignore.write_text(f"{_IGNORE}/.gitignore\n", encoding="utf-8")
+
+    def directories(self) -> list[LiveDir]:
+        """Return all live directories, of living and of dead runs."""
+        found = []
+        for root in self._roots:
+            place = root / DIRECTORY / LIVE
+            if place.is_dir():
+                names = sorted(entry.name for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False))
+                found += [LiveDir(place / name) for name in names if RUN_ID.match(name)]
+        return found
+
+    def find(self, run_id: str) -> LiveDir | None:
+        """Return the live directory of a run, None when it has none."""
+        for root in self._roots:
+            path = root / DIRECTORY / LIVE / run_id
+            if path.is_dir():
+                return LiveDir(path)
+        return None
+
+
+def ignore_text() -> str:
+    """Return the `.gtrack/.gitignore` of an initialised project."""
+    return _IGNORE

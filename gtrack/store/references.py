@@ -1,0 +1,123 @@
+"""Run references: what a person may call a run.
+
+====================  ==========================================================================
+``6f1c2a9b…``          the id, or a prefix of four or more digits that only one run has
+``calm-otter-12``      the name; the newest of several runs of that name
+``last``, ``last~2``   the run that started last, the second one before it
+``best:f1``            the run with the best value of a metric: by its goal, else the greatest
+``best:loss:min``      the same with the direction said
+====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from gtrack.errors import AmbiguousRun, RunNotFound, UsageError, nearest
+from gtrack.formats.names import RUN_ID
+from gtrack.records import Goal, Run
+
+if TYPE_CHECKING:
+    from gtrack.store.live import LiveStore
+    from gtrack.store.runs import RunStore
+
+_PREFIX = re.compile(r"[0-9a-f]{4,31}\Z")
+_LAST = re.compile(r"last(?:~([0-9]{1,9}))?\Z")
+_BEST = re.compile(r"best:(.+?)(?::(min|max))?\Z")
+_REGISTRY = re.compile(r".+[@#].+\Z")
+
+
+class References:
+    """Resolves references against the committed and the live runs of a repository.
+
+    Attributes:
+        said: what a person should hear about the last resolution: that a name is several runs' (the newest was taken).
+    """
+
+    def __init__(self, store: RunStore, live: LiveStore) -> None:
+        self._store = store
+        self._live = live
+        self.said = ""
+
+    def resolve(self, ref: str) -> Run:
+        """Return the run that ``ref`` names.
+
+        Raises:
+            RunNotFound: none does.
+            AmbiguousRun: it is a prefix of several ids.
+            UsageError: it is empty, or begins with a dash.
+        """
+        self.said = ""
+        if not ref or ref.startswith("-"):
+            raise UsageError(f"{ref!r} is no run reference. Give an id, a name, 'last', 'last~2' or 'best:METRIC'.")
+        last, best = _LAST.match(ref), _BEST.match(ref)
+        if last:
+            return self._last(ref, int(last[1] or 0))
+        if best:
+            return self._best(ref, best[1], best[2])
+        if RUN_ID.match(ref):
+            return self._by_id(ref)
+        return (self._by_prefix(ref) if _PREFIX.match(ref) else None) or self._by_name(ref)
+
+    def _by_id(self, run_id: str) -> Run:
+        live = self._live.find(run_id)
+        return live.run() if live is not None else self._store.run(run_id)
+
+    def _live_runs(self) -> list[Run]:
+        return [live.run() for live in self._live.directories()]
+
+    def _by_prefix(self, prefix: str) -> Run | None:
+        branch = self._store.branch()
+        committed = [location.id for location in branch.locations(shard=prefix[:2]) if location.id.startswith(prefix)]
+        live = [one.id for one in self._live.directories() if one.id.startswith(prefix)]
+        ids = sorted({*committed, *live})
+        if len(ids) > 1:
+            raise AmbiguousRun.of(prefix, [f"{run.id}  {run.name}" for run in map(self._by_id, ids[:11])] + ids[11:])
+        return self._by_id(ids[0]) if ids else None
+
+    def _last(self, ref: str, back: int) -> Run:
+        live = self._live_runs()
+        committed = self._store.newest(back + 1)
+        ids = {run.id for run in live}
+        runs = sorted([*live, *(run for run in committed if run.id not in ids)], key=_started, reverse=True)
+        if back >= len(runs):
+            raise RunNotFound.of(ref, f" It has {len(runs)} {'run' if len(runs) == 1 else 'runs'}.")
+        return runs[back]
+
+    def _all(self) -> list[Run]:
+        live = self._live_runs()
+        ids = {run.id for run in live}
+        return [*live, *(run for run in self._store.runs() if run.id not in ids)]
+
+    def _best(self, ref: str, metric: str, direction: str | None) -> Run:
+        runs = self._all()
+        having = [run for run in runs if metric in run.metrics and run.metrics[metric] == run.metrics[metric]]
+        if not having:
+            known = sorted({name for run in runs for name in run.metrics})
+            raise RunNotFound.of(ref, f" No run has the metric {metric!r}.{nearest(metric, known)}")
+        goal = {"min": Goal.MINIMIZE, "max": Goal.MAXIMIZE}.get(direction or "") or _goal(having, metric)
+        pick = min if goal is Goal.MINIMIZE else max
+        return pick(having, key=lambda run: run.metrics[metric])
+
+    def _by_name(self, name: str) -> Run:
+        runs = self._all()
+        named = sorted((run for run in runs if run.name == name), key=_started)
+        if named:
+            if len(named) > 1:
+                self.said = f"{len(named)} runs are called {name}; this is the newest, {named[-1].short_id}."
+            return named[-1]
+        hint = nearest(name, [run.name for run in runs])
+        if not hint and _REGISTRY.match(name):
+            hint = " There is no model of that name and version or stage."
+        raise RunNotFound.of(name, hint)
+
+
+def _goal(runs: Sequence[Run], metric: str) -> Goal:
+    return next((goal for run in runs if (goal := run.goal(metric)) is not None), Goal.MAXIMIZE)
+
+
+def _started(run: Run) -> tuple[datetime, str]:
+    return run.started or datetime.min.replace(tzinfo=timezone.utc), run.id

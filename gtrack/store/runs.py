@@ -1,0 +1,317 @@
+"""The runs of a repository, on the runs branch.
+
+Contract: reading sees one tip of the branch at a time; several threads and processes may read and write at once. A write is
+one ``git fast-import`` stream and one ref transaction, so it happens wholly or not at all, and is on disk when it returns.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from gtrack.errors import ArtifactError, ArtifactNotFound, CommitFailed, FormatError, GitError, RefChanged, RunNotFound
+from gtrack.formats import run_dir
+from gtrack.formats.history import parse_history
+from gtrack.formats.names import ARTIFACTS, experiment_path, run_path
+from gtrack.formats.yamlio import dumps, load_mapping
+from gtrack.git.lfs import ATTRIBUTES, Pointer, object_path
+from gtrack.git.lfs import store as lfs_store
+from gtrack.git.objects import Change, FastImport, Identity
+from gtrack.git.refs import Update, update
+from gtrack.git.worktree import releases
+from gtrack.records import Artifact, Experiment, History, Run
+from gtrack.store.branch import BranchReader, Location, attribute_line
+from gtrack.store.live import EXPERIMENT_NEWS, edit_head, file_lock
+
+if TYPE_CHECKING:
+    from gtrack.config import Config
+    from gtrack.git.repo import Repository
+    from gtrack.records import Value
+    from gtrack.store.live import LiveDir
+
+_TRIES = 40
+_LOCK_SECONDS = 30.0
+_MEGABYTE = 1024 * 1024
+_GITATTRIBUTES = f"{ARTIFACTS}/.gitattributes"
+
+
+class RunStore:
+    """Lists, reads, commits and edits the runs on the runs branch."""
+
+    def __init__(self, repo: Repository, config: Config, identity: Callable[[], Identity]) -> None:
+        self._repo = repo
+        self._config = config
+        self._identity = identity
+
+    # Reading
+
+    def branch(self) -> BranchReader:
+        """Return the branch as of now."""
+        return BranchReader(self._repo, self._repo.resolve(self._config.ref))
+
+    def ids(self) -> list[str]:
+        """Return the ids of all committed runs."""
+        return [location.id for location in self.branch().locations()]
+
+    def _located(self, run_id: str) -> tuple[BranchReader, Location]:
+        branch = self.branch()
+        location = branch.locate(run_id)
+        if location is None:
+            raise RunNotFound.of(run_id)
+        return branch, location
+
+    def runs(self, ids: Sequence[str] | None = None) -> list[Run]:
+        """Return committed runs, all or those of ``ids`` (unknown ones left out), with parameters, metrics and inputs."""
+        branch = self.branch()
+        locations = branch.locations()
+        if ids is not None:
+            by_id = {location.id: location for location in locations}
+            locations = [by_id[run_id] for run_id in ids if run_id in by_id]
+        return branch.runs(locations)
+
+    def newest(self, count: int | None, experiment: str | None = None, statuses: Sequence[str] = ()) -> list[Run]:
+        """Return the committed runs that started last, newest first; all of them when ``count`` is None."""
+        branch = self.branch()
+        glances = branch.glances(branch.locations(experiment))
+        if statuses:
+            glances = [glance for glance in glances if glance.status in statuses]
+        never = datetime.min.replace(tzinfo=timezone.utc)
+        glances.sort(key=lambda glance: (glance.started or never, glance.location.id), reverse=True)
+        return branch.runs([glance.location for glance in glances[:count]])
+
+    def run(self, run_id: str) -> Run:
+        """Return one committed run.
+
+        Raises:
+            RunNotFound: it is not on the branch.
+        """
+        branch, location = self._located(run_id)
+        return branch.runs([location])[0]
+
+    def file(self, run_id: str, name: str) -> bytes | None:
+        """Return the bytes of a file of a run directory; None when there is none."""
+        branch, location = self._located(run_id)
+        return branch.file(location, name)
+
+    def history(self, run_id: str) -> History:
+        """Return the rows of ``history.yaml``."""
+        return parse_history(self.file(run_id, run_dir.HISTORY) or b"")
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """Return the artifacts, by path."""
+        branch, location = self._located(run_id)
+        return [artifact for artifact, _ in branch.artifacts(location).values()]
+
+    def artifact_bytes(self, run_id: str, path: str) -> bytes:
+        """Return the content of one artifact.
+
+        Raises:
+            ArtifactNotFound: the run has none at ``path``.
+            ArtifactError: it is a large one whose content is not here.
+        """
+        branch, location = self._located(run_id)
+        found = branch.artifacts(location)
+        if path not in found:
+            raise ArtifactNotFound.of(run_id[:8], path, list(found))
+        artifact, oid = found[path]
+        blob = self._repo.objects.get(oid)
+        data = blob.data if blob else b""
+        return self._large_bytes(path, data) if artifact.lfs else data
+
+    def _large_bytes(self, path: str, data: bytes) -> bytes:
+        pointer = Pointer.decode(data)
+        if pointer is None:
+            raise ArtifactError(f"{path} is marked as a Git LFS file, but what git has of it is no LFS pointer.")
+        place = object_path(self._repo, pointer.oid)
+        try:
+            return place.read_bytes()
+        except FileNotFoundError:
+            raise ArtifactError(
+                f"The content of {path} ({pointer.size} bytes, sha256 {pointer.oid[:12]}…) is not in {place.parent}; "
+                "'git lfs fetch' may bring it."
+            ) from None
+
+    def experiments(self) -> list[Experiment]:
+        """Return the experiments that have runs or a description of their own."""
+        branch = self.branch()
+        return [self._experiment(branch, name) for name in branch.experiment_trees()]
+
+    def experiment(self, name: str) -> Experiment:
+        """Return one experiment; one that is only a name when nothing is known of it."""
+        return self._experiment(self.branch(), name)
+
+    def _experiment(self, branch: BranchReader, name: str) -> Experiment:
+        found = self._repo.objects.get(f"{branch.tip}:{experiment_path(name)}") if branch.tip else None
+        try:
+            return run_dir.decode_experiment(found.data if found else None, name)
+        except FormatError:
+            return Experiment(name)
+
+    # Writing
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Take turns with the other writers here. Only for speed: without the lock, compare-and-swap still decides."""
+        directory = self._repo.common_dir / "gtrack"
+        directory.mkdir(exist_ok=True)
+        lock = file_lock(directory / "commit.lock", _LOCK_SECONDS)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _write(self, build: Callable[[BranchReader, FastImport], str], also: Sequence[Update], reason: str) -> None:
+        """Build a commit on the branch's tip and move the branch to it; again from the new tip while others are quicker.
+
+        Raises:
+            GitError: git refuses, or the branch kept moving or stayed locked.
+        """
+        with self._turn():
+            for attempt in range(1, _TRIES + 1):
+                branch = self.branch()
+                with FastImport(self._repo) as stream:
+                    mark = build(branch, stream)
+                moves = [Update(self._config.ref, stream.oids[mark], branch.tip or ""), *also]
+                try:
+                    update(self._repo, moves, self._identity(), reason)
+                    break
+                except RefChanged:
+                    if attempt == _TRIES:
+                        raise
+                    time.sleep(random.SystemRandom().uniform(0, 0.02 * attempt))
+
+    def commit(self, live: LiveDir, run: Run) -> None:
+        """Commit a finished live directory: the run commit on the code commit, and the branch commit that merges it.
+
+        Args:
+            live: the directory, in its final form; it stays where it is.
+            run: what its ``run.yaml`` says.
+
+        Raises:
+            CommitFailed: nothing was committed; the message says why, and that the directory stays.
+        """
+        try:
+            code = run.code.commit if run.code.commit and self._repo.objects.get(run.code.commit) else None
+            also = releases(code) if code and code != run.code.head else []
+            subject = f"{run.experiment}: {run.name} {run.status}"
+            self._write(lambda branch, stream: self._build(branch, stream, live, run, code), also, subject)
+        except (GitError, OSError) as error:
+            reason = str(error) if isinstance(error, GitError) else error.strerror or str(error)
+            raise CommitFailed(
+                f"Run {run.name} ({run.short_id}) is complete but could not be committed to {self._config.branch}: {reason}\n"
+                f"Nothing is lost: it stays in {live.path}. When that is mended, 'gtrack recover' commits it."
+            ) from error
+
+    def _build(self, branch: BranchReader, stream: FastImport, live: LiveDir, run: Run, code: str | None) -> str:
+        place = run_path(run.experiment, run.id)
+        earlier = branch.locate(run.id)
+        changes = self._changes(branch, stream, live, place, earlier)
+        message = _message(run, code)
+        seconds = int((run.ended or datetime.now(timezone.utc)).timestamp())
+        run_commit = stream.commit([code] if code else [], changes, message, self._identity(), seconds)
+        if earlier is not None and earlier.experiment != run.experiment:
+            changes.insert(0, Change(run_path(earlier.experiment, run.id), None))
+        changes += self._experiment_changes(branch, stream, run, live.read(EXPERIMENT_NEWS))
+        tip = branch.tip
+        parents = [tip, run_commit] if tip else [run_commit]
+        return stream.commit(parents, changes, message, self._identity(), int(time.time()), from_empty=tip is None)
+
+    def _changes(
+        self, branch: BranchReader, stream: FastImport, live: LiveDir, place: str, earlier: Location | None
+    ) -> list[Change]:
+        """Return what puts the run directory in place; a resumed run keeps the artifacts that it had."""
+        changes, attributes = [], ""
+        if earlier is not None:
+            kept = next((e.oid for e in branch.tree(earlier.tree) if e.name == ARTIFACTS), None)
+            if kept is not None:
+                changes.append(Change(f"{place}/{ARTIFACTS}", kept, "040000"))
+                attributes = (branch.file(earlier, _GITATTRIBUTES) or b"").decode()
+        before = attributes
+        for inside, path in live.files():
+            if inside.startswith(f"{ARTIFACTS}/") and path.stat().st_size >= self._config.lfs_above_mb * _MEGABYTE:
+                line = attribute_line(inside.removeprefix(f"{ARTIFACTS}/"), ATTRIBUTES)
+                attributes += "" if line in attributes else line
+                source = stream.blob(lfs_store(self._repo, path).encode())
+            else:
+                source = stream.blob_file(path)
+            changes.append(Change(f"{place}/{inside}", source))
+        if attributes != before:
+            changes.append(Change(f"{place}/{_GITATTRIBUTES}", stream.blob(attributes.encode())))
+        return changes
+
+    def _experiment_changes(
+        self, branch: BranchReader, stream: FastImport, run: Run, news: bytes | None
+    ) -> list[Change]:
+        path = experiment_path(run.experiment)
+        found = self._repo.objects.get(f"{branch.tip}:{path}") if branch.tip else None
+        if found is not None and news is None:
+            return []
+        known = self._experiment(branch, run.experiment)
+        said = run_dir.decode_experiment(news, run.experiment)
+        wanted = replace(
+            known,
+            created=known.created or run.started,
+            purpose=said.purpose or known.purpose,
+            tags={**known.tags, **said.tags},
+            objective=said.objective or known.objective,
+        )
+        return (
+            []
+            if found is not None and wanted == known
+            else [Change(path, stream.blob(run_dir.encode_experiment(wanted)))]
+        )
+
+    def is_committed(self, live: LiveDir) -> bool:
+        """Tell whether the branch already holds this very directory (its process died between commit and removal)."""
+        branch = self.branch()
+        location = branch.locate(live.id)
+        return location is not None and branch.file(location, run_dir.RUN) == live.read(run_dir.RUN)
+
+    def edit(self, run_id: str, change: Callable[[dict[str, Any]], None], what: str) -> Run:
+        """Change what ``run.yaml`` of a committed run holds, by a branch commit of its own.
+
+        Args:
+            run_id: the run.
+            change: changes the mapping in place; called again when another writer was quicker.
+            what: what is done, for the commit's subject.
+
+        Raises:
+            RunNotFound: it is not on the branch.
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            location = branch.locate(run_id)
+            if location is None or branch.tip is None:
+                raise RunNotFound.of(run_id)
+            run = branch.runs([location])[0]
+            head = edit_head(branch.file(location, run_dir.RUN), change)
+            place = f"{run_path(location.experiment, run_id)}/{run_dir.RUN}"
+            edited = [Change(place, stream.blob(dumps(head).encode()))]
+            message = f"{location.experiment}: {run.name} {what}\n\nRun: {run_id}\nExperiment: {location.experiment}\n"
+            return stream.commit([branch.tip], edited, message, self._identity(), int(time.time()))
+
+        self._write(build, (), f"{run_id[:8]} {what}")
+        return self.run(run_id)
+
+    def head(self, run_id: str) -> dict[str, Any]:
+        """Return what ``run.yaml`` of a committed run holds, keys that this gtrack does not know among it."""
+        return edit_head(self.file(run_id, run_dir.RUN), lambda _: None)
+
+    def environment(self, run_id: str) -> dict[str, Value]:
+        """Return what ``environment.yaml`` holds; nothing when there is none."""
+        data = self.file(run_id, run_dir.ENVIRONMENT)
+        return load_mapping(data, run_dir.ENVIRONMENT) if data else {}
+
+
+def _message(run: Run, code: str | None) -> str:
+    trailers = [f"Run: {run.id}", f"Experiment: {run.experiment}"]
+    if code:
+        trailers.append(f"Code-Commit: {code}")
+    return f"{run.experiment}: {run.name} {run.status}\n\n" + "\n".join(trailers) + "\n"
