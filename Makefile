@@ -13,13 +13,14 @@ BIN := .venv/bin
 BUILT_FOR := $(CURDIR) $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 $(foreach stamp,$(READY) $(BENCH_READY),$(shell test "$$(cat $(stamp) 2>/dev/null)" = "$(BUILT_FOR)" || rm -f $(stamp)))
 
-.PHONY: help test check demo bench lint types layers format clean
+.PHONY: help test check demo bench docs lint types layers format clean
 
 help:
 	@echo 'make demo     run the example experiment twice and compare the two runs'
 	@echo 'make test     all gates: ruff, mypy, import-linter, pytest with coverage'
 	@echo 'make check    the same without the slow tests and without coverage; under two minutes'
 	@echo 'make format   let ruff mend and format what it can'
+	@echo 'make docs     write docs/cli.md from the command line itself'
 	@echo 'make bench    measure gtrack beside its peers, in an environment of its own (.venv-bench)'
 	@echo 'make clean    remove the environments and all caches; never a run'
 
@@ -48,6 +49,9 @@ demo: $(READY)
 	$(BIN)/gtrack run experiments/random_forest/train.py --param n_estimators=10
 	$(BIN)/gtrack ls
 	$(BIN)/gtrack diff last~1 last
+
+docs: $(READY)
+	$(BIN)/typer docs/reference.py utils docs --name gtrack --output docs/cli.md
 
 bench: $(BENCH_READY)
 	.venv-bench/bin/python -m benchmarks

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 DPI = 100
 """Dots per inch of figures, unless asked otherwise."""
 
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_NEAREST_PNG_MODE = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _HTML = frozenset({".html", ".htm"})
+_RASTER = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "webp"})
 
 # Okabe and Ito's palette, which people with any colour vision tell apart, without its yellow, too pale for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
@@ -37,9 +41,9 @@ _FEW_POINTS = 40
 def figure_to_bytes(figure: object, path: str, dpi: int = DPI) -> tuple[bytes, str]:
     """Return a figure in the format that the suffix of ``path`` names, and the path that it is to be kept under.
 
-    The path is the one given, but for two cases: it has no suffix, then the best the figure can do is chosen and its suffix
-    added; or it names an image and the figure can only be written as HTML (plotly without kaleido), then ``.html`` takes
-    the place of its suffix, as a figure in another format is better than none at the end of a long run.
+    The path is the one given, but for two cases. It has no suffix: then the best that the figure can do is chosen and its
+    suffix added. It names an image and the figure can only be written as HTML (plotly without kaleido): then ``.html``
+    takes the place of its suffix, as a figure in another format is better than none at the end of a long run.
 
     Args:
         figure: a matplotlib Figure, or what leads to one (Axes, a scikit-learn display, a seaborn grid), or any object
@@ -71,32 +75,34 @@ def figure_to_png(figure: object, dpi: int = DPI) -> bytes:
     return _image(figure, ".png", dpi)
 
 
-def _image(figure: Any, suffix: str, dpi: int) -> bytes:  # noqa: ANN401  whatever has the methods is a figure
-    out = io.BytesIO()
-    drawn = _matplotlib_figure(figure)
+def _image(figure: object, suffix: str, dpi: int) -> bytes:
     kind = suffix.removeprefix(".")
+    write = _image_writer(figure, kind, dpi)
+    out = io.BytesIO()
     try:
-        if drawn is not None:
-            # Not figure.savefig: `gtrack run` watches that one to keep what a script saves, and would keep this too.
-            # A backend given here is used for this drawing alone, and the figure gets its own canvas back.
-            backend = "agg" if kind in {"png", "jpg", "jpeg", "tif", "tiff", "webp"} else None
-            drawn.canvas.print_figure(out, format=kind, dpi=dpi, backend=backend)
-        elif hasattr(figure, "savefig"):
-            figure.savefig(out, format=kind, dpi=dpi)
-        elif hasattr(figure, "to_image"):
-            out.write(figure.to_image(format=kind))
-        elif hasattr(figure, "write_image"):
-            figure.write_image(out, format=kind)
-        else:
-            raise InvalidValue(
-                f"{type(figure).__name__} is no figure: gtrack can write a matplotlib figure and anything with savefig, "
-                "to_image, write_image or write_html."
-            )
-    except InvalidValue:
-        raise
+        write(out)
     except Exception as error:  # every plotting library has errors of its own, and plotly's are bare ValueErrors
         raise InvalidValue(f"The {type(figure).__name__} cannot be written as {kind}: {error}") from error
     return out.getvalue()
+
+
+def _image_writer(figure: Any, kind: str, dpi: int) -> Callable[[io.BytesIO], object]:
+    drawn = _matplotlib_figure(figure)
+    if drawn is not None:
+        # Not figure.savefig: `gtrack run` watches that one to keep what a script saves, and would keep this too.
+        # A backend given here is used for this drawing alone, and the figure gets its own canvas back.
+        backend = "agg" if kind in _RASTER else None
+        return lambda out: drawn.canvas.print_figure(out, format=kind, dpi=dpi, backend=backend)
+    if hasattr(figure, "savefig"):
+        return lambda out: figure.savefig(out, format=kind, dpi=dpi)
+    if hasattr(figure, "to_image"):
+        return lambda out: out.write(figure.to_image(format=kind))
+    if hasattr(figure, "write_image"):
+        return lambda out: figure.write_image(out, format=kind)
+    raise InvalidValue(
+        f"A {type(figure).__name__} is no figure: gtrack can write a matplotlib figure and anything with savefig, to_image, "
+        "write_image or write_html."
+    )
 
 
 def _matplotlib_figure(figure: object) -> Figure | None:
@@ -117,7 +123,8 @@ def _is_sub_figure(figure: object) -> bool:
 def _html(figure: object, path: str) -> bytes:
     write = getattr(figure, "write_html", None)
     if write is None:
-        raise InvalidValue(f"A {type(figure).__name__} cannot be written as HTML: give {path!r} the suffix .png or .svg.")
+        kind = type(figure).__name__
+        raise InvalidValue(f"A {kind} cannot be written as HTML: give {path!r} the suffix .png or .svg.")
     out = io.StringIO()
     write(out)
     return out.getvalue().encode()
@@ -137,7 +144,8 @@ def image_to_png(image: object) -> bytes:
     if pil is not None and isinstance(image, pil.Image):
         return _pil_png(image)
     if not hasattr(image, "__array__"):
-        raise InvalidValue(f"{type(image).__name__} is no image: give a PIL image or an array of H×W, H×W×1, H×W×3 or H×W×4.")
+        kind = type(image).__name__
+        raise InvalidValue(f"{kind} is no image: give a PIL image or an array of H×W, H×W×1, H×W×3 or H×W×4.")
     import numpy as np
     from PIL import Image
 
@@ -145,11 +153,11 @@ def image_to_png(image: object) -> bytes:
     return _pil_png(Image.fromarray(pixels))
 
 
-def _pil_png(image: Any) -> bytes:  # noqa: ANN401  PIL is not imported for its type alone
-    if image.mode == "F":
-        raise InvalidValue("A PIL image of mode F has no range: turn it into an array of floats from 0 to 1.")
-    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}:
-        image = image.convert("RGBA" if image.mode in {"PA", "La", "RGBa"} else "RGB")
+def _pil_png(image: Any) -> bytes:
+    if image.mode == "F" or (image.mode == "I" and not 0 <= image.getextrema()[0] <= image.getextrema()[1] < 2**16):
+        raise InvalidValue(f"A PIL image of mode {image.mode} has no known range: give an array of floats from 0 to 1.")
+    if image.mode not in _PNG_MODES:
+        image = image.convert(_NEAREST_PNG_MODE.get(image.mode, "RGB"))
     out = io.BytesIO()
     image.save(out, format="PNG")
     return out.getvalue()
@@ -166,12 +174,18 @@ def _pixels(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if flat.dtype == np.uint8:
         return np.ascontiguousarray(flat)
     if flat.dtype.kind != "f":
-        raise InvalidValue(f"An image of {flat.dtype} has no known range: give uint8 (0 to 255), bool, or floats from 0 to 1.")
+        kind = str(flat.dtype)
+        raise InvalidValue(
+            f"An image of {kind} has no known range: give uint8 (0 to 255), bool, or floats from 0 to 1."
+        )
     low, high = float(flat.min()), float(flat.max())
     if math.isnan(low) or low < 0 or high > 1:
         found = "NaN among them" if math.isnan(low) else f"{low:g} to {high:g}"
-        raise InvalidValue(f"An image of floats must be from 0 to 1, and this one has {found}: scale it, or give uint8.")
-    return np.rint(flat * 255).astype(np.uint8)
+        raise InvalidValue(
+            f"An image of floats must be from 0 to 1, and this one has {found}: scale it, or give uint8."
+        )
+    scaled: np.ndarray[Any, Any] = np.rint(flat.astype(np.float64) * 255).astype(np.uint8)
+    return scaled
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -206,24 +220,26 @@ def history_chart(histories: Mapping[str, Sequence[tuple[Number, Number]]], titl
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for number, (name, points) in enumerate(histories.items()):
-        _draw_curve(axes, number, name, points)
-    axes.set_title(title, loc="left", fontsize="large", parse_math=False)
+    for number, points in enumerate(histories.values()):
+        _draw_curve(axes, number, points)
+    axes.set_title(_shorten(title, 80), loc="left", fontsize="large", parse_math=False)
     axes.set_xlabel("step")
     axes.grid(visible=True, color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    _add_legend(figure, axes)
-    return figure_to_png(figure)
+    _add_legend(figure, axes, list(histories))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for what the font does not have
+        return figure_to_png(figure)
 
 
-def _draw_curve(axes: Axes, number: int, name: str, points: Sequence[tuple[Number, Number]]) -> None:
+def _draw_curve(axes: Axes, number: int, points: Sequence[tuple[Number, Number]]) -> None:
     steps = [float(step) for step, _ in points]
     values = [float(value) if math.isfinite(value) else math.nan for _, value in points]
     axes.plot(
         steps,
         values,
-        label=name.replace("$", r"\$"),
+        label=f"run {number}",
         color=_COLOURS[number % len(_COLOURS)],
         # The styles move on with every curve and once more with every round of colours: 42 pairs before one comes again.
         linestyle=_LINES[(number + number // len(_COLOURS)) % len(_LINES)],
@@ -233,17 +249,26 @@ def _draw_curve(axes: Axes, number: int, name: str, points: Sequence[tuple[Numbe
     )
 
 
-def _add_legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    shown = labels[:_MOST_IN_LEGEND]
-    more = len(labels) - len(shown)
-    if len(labels) > 1 or labels != [axes.get_title(loc="left")]:
-        figure.legend(
-            handles[: len(shown)],
-            [label if len(label) <= 32 else f"{label[:31]}…" for label in shown],
-            loc="outside right upper",
-            frameon=False,
-            fontsize="small",
-            handlelength=3,
-            title=f"the first {len(shown)}, and {more} more" if more else None,
-        )
+def _add_legend(figure: Figure, axes: Axes, names: list[str]) -> None:
+    shown = names[:_MOST_IN_LEGEND]
+    legend = figure.legend(
+        axes.lines[: len(shown)],
+        [f"run {number}" for number in range(len(shown))],
+        loc="outside right upper",
+        title=f"the first {len(shown)}, and {len(names) - len(shown)} more" if len(names) > len(shown) else None,
+        title_fontsize="small",
+        fontsize="small",
+        frameon=False,
+        handlelength=3,
+        labelspacing=0.25,
+    )
+    for text, name in zip(legend.get_texts(), shown, strict=True):
+        # Set here, as a label would be left out when it begins with "_", and be read as a formula when it holds "$".
+        text.set_parse_math(False)
+        text.set_text(_shorten(name, 32))
+
+
+def _shorten(name: str, length: int) -> str:
+    """Leave out the middle: names of related runs begin alike, and end in what tells them apart."""
+    half = length // 2
+    return name if len(name) <= length else f"{name[: half - 1]}…{name[-half:]}"

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _MEGABYTE = 1024 * 1024
 # git counts the loose objects in one of 256 folders and multiplies: 27 there is its own default of 6700 in all.
 _LOOSE_SAMPLE, _LOOSE_ENOUGH = "17", 27
+_PACKS_ENOUGH = 50
 _MAINTENANCE_SECONDS = 60.0
 
 
@@ -93,9 +95,10 @@ class Project:
         with self._lock:
             if self._identity is None:
                 config, env = self.git_config(), os.environ
-                name = env.get("GIT_AUTHOR_NAME") or config.get("user.name") or _user_name()
-                email = env.get("GIT_AUTHOR_EMAIL") or config.get("user.email") or env.get("EMAIL")
-                self._identity = Identity(name, email or f"{_user_name()}@{socket.gethostname()}")
+                names = env.get("GIT_AUTHOR_NAME"), config.get("user.name"), _user_name()
+                emails = env.get("GIT_AUTHOR_EMAIL"), config.get("user.email"), env.get("EMAIL")
+                made_up = f"{_user_name()}@{socket.gethostname()}"
+                self._identity = Identity(_first_text(*names), _first_text(*emails, made_up))
             return self._identity
 
     def worktree(self) -> WorktreeState:
@@ -138,7 +141,7 @@ class Project:
         config = self.git_config()
         names = [config.get(f"branch.{branch}.remote".lower()), "origin"]
         names += sorted(key.split(".", 1)[1].rsplit(".", 1)[0] for key in config if key.startswith("remote."))
-        urls = (config.get(f"remote.{name}.url") for name in names if name)
+        urls = (config.get(f"remote.{name}.url".lower()) for name in names if name)
         found = next((url for url in urls if url), None)
         return redact_url(found) if found else None
 
@@ -154,7 +157,9 @@ class Project:
     def file(self, run_id: str, name: str) -> bytes | None:
         """Return the bytes of a file of a run directory, live or committed; None when there is none."""
         live = self.live.find(run_id)
-        return live.read(name) if live is not None else self.store.file(run_id, name)
+        data = live.read(name) if live is not None else None
+        # A directory that is gone now was committed since it was found.
+        return data if live is not None and live.path.is_dir() else self.store.file(run_id, name)
 
     def history(self, run_id: str) -> History:
         """Return the rows of ``history.yaml`` of a run, live or committed."""
@@ -198,7 +203,10 @@ class Project:
 
         A run that had not ended is ``killed``; one that had, but could not be committed then, keeps its status.
         """
-        return [found for live in self.live.directories() if (found := self._recover(live)) is not None]
+        found = [one for live in self.live.directories() if (one := self._recover(live)) is not None]
+        with suppress(OSError):  # a read-only working tree keeps its litter
+            self.live.sweep()
+        return found
 
     def _recover(self, live: LiveDir) -> Recovered | None:
         run: Run | None = None
@@ -228,8 +236,12 @@ class Project:
         now = time.monotonic()
         if now - self._maintained < _MAINTENANCE_SECONDS and self._maintained:
             return
-        sample = self.repo.common_dir / "objects" / _LOOSE_SAMPLE
-        if sample.is_dir() and sum(1 for _ in sample.iterdir()) > _LOOSE_ENOUGH:
+        objects = self.repo.common_dir / "objects"
+        loose = sum(1 for _ in (objects / _LOOSE_SAMPLE).glob("*"))
+        packs = sum(
+            1 for _ in (objects / "pack").glob("*.pack")
+        )  # a run of a hundred files and more is a pack of its own
+        if loose > _LOOSE_ENOUGH or packs > _PACKS_ENOUGH:
             self._maintained = now
             self.repo.start_detached("maintenance", "run", "--auto", "--quiet")
 
@@ -265,3 +277,8 @@ def _user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
         return "unknown"
+
+
+def _first_text(*candidates: str | None) -> str:
+    """Return the first candidate with something in it, in UTF-8: a variable of the environment can hold any bytes."""
+    return next(text for one in candidates if (text := (one or "").strip().encode(errors="replace").decode()))

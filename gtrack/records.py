@@ -209,6 +209,9 @@ class Run:
     problems: tuple[str, ...] = ()
     schema: int = SCHEMA
 
+    def __repr__(self) -> str:
+        return f"<Run {self.name} {self.id[:8]} of {self.experiment}, {self.status}>"
+
     @property
     def short_id(self) -> str:
         """The first 8 digits of the id."""

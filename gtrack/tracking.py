@@ -10,6 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,15 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from gtrack.capture.environment import capture, redact_command
 from gtrack.capture.hardware import Sampler
-from gtrack.errors import CommitFailed, GTrackError, InvalidName, InvalidValue, ParamConflict, RunIsActive
+from gtrack.errors import CommitFailed, FormatError, GTrackError, InvalidName, InvalidValue, RunIsActive
 from gtrack.formats import run_dir
-from gtrack.formats.history import RESERVED, RowEncoder
+from gtrack.formats.history import HIGHEST_STEP, LOWEST_STEP, RESERVED, RowEncoder, check_step, check_time, fold
 from gtrack.formats.names import check_experiment, check_name, new_run_id, new_run_name
-from gtrack.formats.values import check_number, plain_value
+from gtrack.formats.params import ParamTree, plain_params
+from gtrack.formats.values import check_number, free_text, mapping_of, text_tags
 from gtrack.formats.yamlio import dumps
-from gtrack.records import CodeState, Experiment, Goal, MetricDefinition, Run, Status, Summary, flatten
+from gtrack.records import CodeState, Experiment, Run, Status, Summary
 from gtrack.store import artifacts as files
-from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, PLACED, LiveDir, fold, line
+from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, PLACED, LiveDir, line
+from gtrack.store.reopen import reopen
+from gtrack.store.row_file import RowFile
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,7 +43,6 @@ RUN_DIR_VARIABLE = "GTRACK_RUN_DIR"
 """Names the live directory of the run that ``gtrack run`` launched this process for."""
 
 _LOW, _HIGH = -sys.float_info.max, sys.float_info.max
-_MILLISECONDS = 1e11  # a time stamp above this is in milliseconds, as MLflow's are: seconds reach it in the year 5138
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while a laptop sleeps, which CLOCK_MONOTONIC does not
 
 
@@ -60,7 +63,7 @@ class ActiveRun:
         directory: its live directory.
     """
 
-    def __init__(self, project: Project | None, live: LiveDir, run: Run) -> None:
+    def __init__(self, project: Project | None, live: LiveDir, run: Run, clock_offset: float | None = None) -> None:
         self.id = run.id
         self.name = run.name
         self.experiment = run.experiment
@@ -72,18 +75,15 @@ class ActiveRun:
         self._lock = threading.RLock()
         self._ended = False
         self._started = run.started or datetime.now(timezone.utc)
-        wall = time.time() if run.started is None or run.ended is not None else run.started.timestamp()
-        self._clock_offset = wall - _steady()
+        self._clock_offset = time.time() - _steady() if clock_offset is None else clock_offset
         self._encoder = RowEncoder()
-        self._history = -1
-        self._torn = False
+        self._rows = RowFile(live.path / run_dir.HISTORY)
         self._keys: set[str] = set()
-        self._params = dict(flatten(run.params))
+        self._params = ParamTree(run.params)
         self._metrics: dict[str, Number] = dict(run.metrics)
-        self._definitions: dict[str, MetricDefinition] = dict(run.metric_definitions)
-        self._kinds = {name: one.summary for name, one in self._definitions.items()}
+        self._without_step = set(run.metrics)
+        self._kinds = {name: one.summary for name, one in run.metric_definitions.items()}
         self._warned: set[str] = set()
-        self._inputs = {one.name: one for one in run.inputs}
         self._sampler: Sampler | None = None
 
     @classmethod
@@ -119,21 +119,23 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
             CommitFailed: the live directory cannot be made.
         """
+        clock_offset = time.time() - _steady()
+        started = datetime.now(timezone.utc)
         run = Run(
             id=new_run_id(),
             name=check_name(name, "run") if name is not None else new_run_name(),
             experiment=check_experiment(experiment) if experiment is not None else project.config.experiment,
             status=Status.RUNNING,
             parent=parent,
-            tags=_checked_tags(tags or {}),
-            notes=_checked_notes(notes),
-            started=datetime.now(timezone.utc),
+            tags=text_tags(tags or {}, "start_run(tags=…)"),
+            notes=free_text(notes, "notes"),
+            started=started,
             user=str(project.identity()),
             host=socket.gethostname(),
             command=tuple(redact_command([_printable(word) for word in (command or [sys.executable, *sys.argv])])),
             code=code or project.code_state(),
         )
-        active = cls(project, project.live.create(run), run)
+        active = cls(project, project.live.create(run), run, clock_offset)
         for mark, given in ((NAMED, name is not None), (PLACED, placed)):
             if given:
                 active._live.mark(mark)
@@ -160,42 +162,7 @@ class ActiveRun:
             failed = [found for found in project.recover() if found.run.id == run_id and found.error]
             if failed:
                 raise failed[0].error or GTrackError(f"Run {run_id[:8]} cannot be recovered.")
-        run = project.store.run(run_id)
-        code = project.code_state()
-        session = {
-            "at": datetime.now(timezone.utc),
-            "previous_status": run.status.value,
-            "previous_ended": run.ended,
-            "previous_commit": run.code.commit,
-        }
-        running = replace(run, status=Status.RUNNING, ended=None, exit_code=None, code=code)
-        live = project.live.create(running)
-        try:
-            for name in (
-                run_dir.PARAMS,
-                run_dir.METRICS,
-                run_dir.HISTORY,
-                run_dir.INPUTS,
-                run_dir.SYSTEM,
-                run_dir.OUTPUT,
-            ):
-                data = project.store.file(run_id, name)
-                if data:
-                    live.write(name, data)
-            environment = project.store.file(run_id, run_dir.ENVIRONMENT)
-            if environment:
-                live.write(run_dir.ENVIRONMENT, environment)
-            head = project.store.head(run_id)
-
-            def reopen(now: dict[str, Any]) -> None:
-                known = {key: value for key, value in head.items() if key not in now}
-                now.update(known, resumed=[*(head.get("resumed") or []), session])
-
-            live.edit(reopen)
-        except BaseException:
-            live.remove()
-            raise
-        active = cls(project, live, replace(running, ended=run.ended))
+        active = cls(project, *reopen(project.store, project.live, run_id, project.code_state()))
         active._sample(None)
         return active
 
@@ -229,7 +196,13 @@ class ActiveRun:
 
     def record(self) -> Run:
         """Return the run as it stands now."""
-        return self._live.run()
+        if self._live.path.exists():
+            return self._live.run()
+        if self._project is None:
+            raise GTrackError(
+                f"Run {self.name} ({self.id[:8]}) was ended by the process that owns it: ask get_run() for it."
+            )
+        return self._project.store.run(self.id)
 
     # Time
 
@@ -250,14 +223,7 @@ class ActiveRun:
             ParamConflict: a parameter that has another value already; none of ``params`` is logged then.
         """
         self._check_open("log_params")
-        clean = {
-            check_name(key, "parameter"): plain_value(value, f"parameter {key!r}") for key, value in params.items()
-        }
-        with self._lock:
-            for key, value in flatten(clean):
-                if key in self._params and not _same(self._params[key], value):
-                    raise ParamConflict.of(key, self._params[key], value)
-            self._append_params(clean)
+        self._add_params(plain_params(params, "log_params"), amend=False)
 
     def amend_params(self, params: Mapping[str, object]) -> None:
         """Set parameters to what the script really ran with, whatever was recorded before. For launchers.
@@ -266,23 +232,18 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
             InvalidValue: a value that cannot be written.
         """
-        clean = {
-            check_name(key, "parameter"): plain_value(value, f"parameter {key!r}") for key, value in params.items()
-        }
-        with self._lock:
-            self._append_params(clean)
+        self._check_open("amend_params")
+        self._add_params(plain_params(params, "amend_params"), amend=True)
 
-    def _append_params(self, clean: Mapping[str, Value]) -> None:
-        news = {
-            key: value for key, value in clean.items() if key not in self._params or not _same(self._params[key], value)
-        }
-        if news:
-            self._live.append(run_dir.PARAMS, b"".join(line(key, value) for key, value in news.items()))
-            self._params.update(flatten(news))
+    def _add_params(self, clean: Mapping[str, Value], *, amend: bool) -> None:
+        with self._lock:
+            changed = self._params.add(clean, amend=amend)
+            if changed:
+                self._live.append(run_dir.PARAMS, b"".join(line(key, value) for key, value in changed.items()))
 
     # Metrics
 
-    def log_metrics(
+    def log_metrics(  # noqa: C901 - called for every step of every training loop: a function more is a tenth of its time
         self, metrics: Mapping[str, Number], step: Number | None = None, timestamp: float | datetime | None = None
     ) -> None:
         """Log values of metrics, with a step as one row of the history, without one as the values that stand for the run.
@@ -299,44 +260,63 @@ class ActiveRun:
         if self._ended:
             self._check_open("log_metrics")
         keys = self._keys
-        for key, value in metrics.items():
-            # Nearly every value is a finite float under a name that was seen before.
-            if not (type(value) is float and _LOW <= value <= _HIGH and key in keys):
-                metrics = self._checked_metrics(metrics, step)
-                break
+        try:
+            for key, value in metrics.items():
+                # Nearly every value is a finite float under a name that was seen before.
+                if not (type(value) is float and _LOW <= value <= _HIGH and key in keys):
+                    metrics = self._checked_metrics(metrics, step)
+                    break
+        except AttributeError:
+            mapping_of(metrics, "log_metrics")
+            raise
         if step is None:
-            self._live.append(run_dir.METRICS, b"".join(line(key, value) for key, value in metrics.items()))
+            self._log_without_step(metrics)
         elif metrics:
-            if type(step) is not int:
-                step = check_number(step, "step")
-            at = _steady() + self._clock_offset if timestamp is None else _seconds(timestamp)
-            self._append_row(self._encoder.encode(step, at, metrics))
+            if type(step) is not int or not LOWEST_STEP <= step <= HIGHEST_STEP:
+                step = check_step(step)
+            at = _steady() + self._clock_offset if timestamp is None else check_time(timestamp)
+            if self._pid != os.getpid():
+                self._enter_child()
+            try:
+                self._rows.append(self._encoder.encode(step, at, metrics))
+            except OSError as error:
+                raise self._not_written(error) from error
+            if self._without_step:
+                self._leave_to_history(metrics)
         if self._kinds:
             with self._lock:
                 fold(self._metrics, metrics, self._kinds)
         else:
             self._metrics.update(metrics)
 
-    def _append_row(self, row: bytes) -> None:
-        if self._history < 0 or self._pid != os.getpid():
-            self._open_history()
-        if self._torn:  # the disk was full in the middle of a row: its remains get a line of their own
-            row = b"\n" + row
-        written = os.write(self._history, row)
-        self._torn = written < len(row)
-        if self._torn:
-            raise CommitFailed(
-                f"The disk is full: a row of {self.name} was lost. Its other rows are in {self.directory}."
-            )
+    def _log_without_step(self, metrics: Mapping[str, Number]) -> None:
+        self._check_open("log_metrics")
+        if metrics:
+            self._live.append(run_dir.METRICS, b"".join(line(key, value) for key, value in metrics.items()))
+        self._without_step.update(metrics)
 
-    def _open_history(self) -> None:
-        with self._lock:
-            if self._pid != os.getpid():  # a forked child: what it logs only the file knows
-                self._live.mark(JOINED)
-                self._pid, self._project, self._history = os.getpid(), None, -1
-            if self._history < 0:
-                path = self.directory / run_dir.HISTORY
-                self._history = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _leave_to_history(self, metrics: Mapping[str, Number]) -> None:
+        """Say in the file that what was logged of these metrics without a step is no longer their last value."""
+        names = self._without_step.intersection(metrics)
+        if names:
+            self._live.append(run_dir.METRICS, b"".join(line(name, None) for name in names))
+            self._without_step -= names
+
+    def _not_written(self, error: OSError) -> GTrackError:
+        who, reason = f"Run {self.name} ({self.id[:8]})", error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            return GTrackError(f"{who} was ended by the process that owns it, or removed: there is no {self.directory}.")
+        return CommitFailed(f"{who} cannot be written: {reason}. What it logged so far is in {self.directory}.")
+
+    def _enter_child(self) -> None:
+        """Become the run of a forked child: it logs, and what it logs only the files know; the parent ends the run."""
+        self._lock = threading.RLock()  # another thread of the parent may have held the old one, and is not here
+        self._pid, self._project, self._sampler = os.getpid(), None, None
+        self._rows.close()
+        try:
+            self._live.mark(JOINED)
+        except OSError as error:
+            raise self._not_written(error) from error
 
     def _checked_metrics(self, metrics: Mapping[str, object], step: object) -> dict[str, Number]:
         clean: dict[str, Number] = {}
@@ -352,7 +332,7 @@ class ActiveRun:
                 warnings.warn(f"gtrack: metric {name!r} of run {self.name} is {number} at step {step}.", stacklevel=4)
             clean[name] = number
         with self._lock:
-            self._keys.update(clean)
+            self._keys.update(clean.keys() - RESERVED)
         return clean
 
     def define_metric(self, name: str, summary: str = "last", goal: str | None = None) -> None:
@@ -369,16 +349,14 @@ class ActiveRun:
         """
         self._check_open("define_metric")
         name = check_name(name, "metric")
-        if summary not in ("last", "min", "max"):
+        if summary not in {"last", "min", "max"}:
             raise InvalidValue(f"summary of metric {name!r} is 'last', 'min' or 'max', not {summary!r}.")
-        if goal not in (None, "minimize", "maximize"):
+        if goal not in {None, "minimize", "maximize"}:
             raise InvalidValue(f"goal of metric {name!r} is 'minimize', 'maximize' or None, not {goal!r}.")
         implied = {"min": "minimize", "max": "maximize"}.get(summary)
         direction = goal or implied
-        definition = MetricDefinition(Summary(summary), Goal(direction) if direction else None)
         with self._lock:
-            self._definitions[name] = definition
-            self._kinds = {key: one.summary for key, one in self._definitions.items()}
+            self._kinds = {**self._kinds, name: Summary(summary)}
             self._live.mark(JOINED)  # rows before the definition count too, and only the files have them
             entry = {"summary": summary, "goal": direction}
             self._live.edit(lambda head: head.setdefault("metric_definitions", {}).update({name: entry}))
@@ -392,7 +370,7 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
         """
         self._check_open("set_tags")
-        clean = _checked_tags(tags)
+        clean = text_tags(tags, "set_tags")
         self._live.edit(lambda head: head.update(tags={**(head.get("tags") or {}), **clean}))
 
     def set_notes(self, notes: str | None) -> None:
@@ -402,7 +380,7 @@ class ActiveRun:
             InvalidValue: no text.
         """
         self._check_open("set_notes")
-        text = _checked_notes(notes)
+        text = free_text(notes, "notes")
         self._live.edit(lambda head: head.update(notes=text))
 
     def rename(self, name: str) -> None:
@@ -469,9 +447,17 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
         """
         self._check_open("log_input")
-        with self._lock:
-            self._inputs[check_name(one.name, "input")] = one
-            self._live.write(run_dir.INPUTS, run_dir.encode_inputs(tuple(self._inputs.values())))
+        one = replace(one, name=check_name(one.name, "input"))
+
+        def add(_head: dict[str, Any]) -> None:  # while this process alone edits: others may log inputs of the same run
+            try:
+                known = run_dir.decode_inputs(self._live.read(run_dir.INPUTS))
+            except FormatError:
+                known = ()
+            inputs = {**{other.name: other for other in known}, one.name: one}
+            self._live.write(run_dir.INPUTS, run_dir.encode_inputs(tuple(inputs.values())))
+
+        self._live.edit(add)
 
     def write_environment(self, environment: Mapping[str, Value]) -> None:
         """Write ``environment.yaml``."""
@@ -512,17 +498,15 @@ class ActiveRun:
             InvalidValue: any other status.
             CommitFailed: it is complete on disk, but not in git; ``gtrack recover`` finishes it.
         """
-        final = _final_status(status)
+        final = final_status(status)
+        if self._pid != os.getpid():
+            self._enter_child()
         with self._lock:
             if self._ended:
-                return (
-                    self.record()
-                    if self._live.path.exists() or self._project is None
-                    else self._project.store.run(self.id)
-                )
+                return self.record()
             self._ended = True
             self._close_files()
-            if self._project is None or self._pid != os.getpid():
+            if self._project is None:
                 if final is not Status.FINISHED:
                     self._live.edit(lambda head: head.update(status=final.value))
                 return self.record()
@@ -532,9 +516,7 @@ class ActiveRun:
         if self._sampler is not None:
             self._sampler.stop()
             self._sampler = None
-        if self._history >= 0:
-            os.close(self._history)
-            self._history = -1
+        self._rows.close()
 
     def _commit(self, project: Project, status: Status, exit_code: int | None) -> Run:
         try:
@@ -561,6 +543,8 @@ class ActiveRun:
                 f"{verb}: run {self.name} ({self.id[:8]}) has ended. "
                 f"Start another, or go on with it: start_run(run_id={self.id!r})."
             )
+        if self._pid != os.getpid():
+            self._enter_child()
 
     def __enter__(self) -> Self:
         return self
@@ -574,8 +558,12 @@ class ActiveRun:
         """Return how a block that ``error`` left has ended, and keep its traceback in ``output.log``."""
         if error is None or (isinstance(error, SystemExit) and not error.code):
             return Status.FINISHED
-        if not isinstance(error, SystemExit) and not self._ended:
-            self.append_output("".join(traceback.format_exception(error)).encode(errors="replace"))
+        text = "".join(traceback.format_exception(error))
+        if isinstance(error, SystemExit):
+            text = f"{error.code}\n" if isinstance(error.code, str) else ""
+        if not self._ended:
+            with suppress(GTrackError):  # the error of the block is the one to hear of
+                self.append_output(text.encode(errors="replace"))
         return Status.KILLED if isinstance(error, KeyboardInterrupt) else Status.FAILED
 
     def __repr__(self) -> str:
@@ -593,33 +581,16 @@ def _environment(project: Project) -> dict[str, Value]:
     return _environments[variables]
 
 
-def _same(one: Value, other: Value) -> bool:
-    """Tell whether two values are written the same: 1 and True are not, nan and nan are."""
-    return type(one) is type(other) and (one == other or repr(one) == repr(other) == "nan")
-
-
-def _seconds(moment: object) -> float:
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    seconds = float(check_number(moment, "timestamp"))
-    return seconds / 1000 if seconds > _MILLISECONDS else seconds
-
-
-def _checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
-    return {check_name(key, "tag"): str(plain_value(str(value), f"tag {key!r}")) for key, value in tags.items()}
-
-
-def _checked_notes(notes: object) -> str | None:
-    if notes is None or isinstance(notes, str):
-        return None if notes is None else str(plain_value(notes, "notes"))
-    raise InvalidValue(f"Notes are text, not {type(notes).__name__}.")
-
-
 def _printable(word: str) -> str:
     return word.encode(errors="replace").decode()
 
 
-def _final_status(status: object) -> Status:
+def final_status(status: object) -> Status:
+    """Return how a run ends, also from MLflow's spelling in capitals.
+
+    Raises:
+        InvalidValue: no run ends so.
+    """
     text = str(status).lower()
     for final in (Status.FINISHED, Status.FAILED, Status.KILLED):
         if text == final.value:

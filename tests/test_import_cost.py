@@ -11,12 +11,12 @@ import pytest
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "joblib", "matplotlib", "PIL", "git", "psutil", "typer", "rich")
 HEAVY_STANDARD = ("asyncio", "email", "http", "importlib.metadata", "multiprocessing", "sqlite3")
 
-_PROGRAM = "import sys, gtrack; print(gtrack.__file__, *sys.modules, sep='\\n')"
+_PROGRAM = "import sys, gtrack; gtrack.start_run; print(gtrack.__file__, *sys.modules, sep='\\n')"
 
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """Names of all modules in a fresh interpreter that imported gtrack."""
+    """Names of all modules in a fresh interpreter that imported gtrack and looked at a verb, which loads what all verbs need."""
     # What measures the coverage of child processes imports modules of its own.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", _PROGRAM], env=env, capture_output=True, text=True, check=True)

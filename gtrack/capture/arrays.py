@@ -20,10 +20,11 @@ _PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "ipaddress", "nu
 def digest_array(array: np.ndarray[Any, Any]) -> Digest:
     """Digest an array by its element type, its shape and its elements in C order.
 
-    The recipe ``gtrack-array-1``: a header line with the little-endian numpy type string and the shape, then the elements
-    as little-endian bytes; every NaN is the same NaN, and a big-endian or Fortran-ordered array has the digest of its
-    plain copy. Text has a header of its own (``U``) and is written as ``encode_value`` does, one element a line, and so
-    are objects and the floats of more than 8 bytes, whose padding is undefined. A structured array is one array per field.
+    The recipe ``gtrack-array-1``: a header line with the little-endian numpy type string and the shape, then the
+    elements as little-endian bytes; every NaN is the same NaN, and a big-endian or Fortran-ordered array has the digest
+    of its plain copy. Text, objects and the floats of more than 8 bytes, whose padding is undefined, have the letter of
+    their kind in the header (``U``, ``O``, ``f``) and are written one element a line as ``encode_value`` does. A
+    structured array is one array per field.
 
     Raises:
         InvalidValue: the array is masked, or holds objects that have no content.
@@ -48,13 +49,13 @@ def _add_array(digest: Digest, array: np.ndarray[Any, Any]) -> None:
     digest.header(f"{kind} {array.shape}")
     for chunk in _chunks(array):
         if plain:
-            digest.add(plain_bytes(chunk))
+            digest.add(plain_bytes(chunk).data)
         else:
             digest.text("".join(f"{encode_value(value)}\n" for value in chunk.reshape(-1).tolist()))
 
 
 def _chunks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the rows in slices of a few megabytes, so that neither a memory map nor a transposed array is copied whole."""
+    """Yield slices of a few megabytes, so that neither a memory map nor a transposed array is copied whole."""
     whole = array.reshape(1) if array.ndim == 0 else array
     row_bytes = max(1, whole.nbytes // max(1, len(whole)))
     rows = max(1, _CHUNK_BYTES // row_bytes)
@@ -63,7 +64,7 @@ def _chunks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
 
 
 def is_plain(dtype: np.dtype[Any]) -> bool:
-    """Return whether the bytes of an element are its value: numbers and times, but no text, objects or padded floats."""
+    """Return whether the bytes of an element are its value: numbers and times; no text, objects or padded floats."""
     widest = {"f": 8, "c": 16}.get(dtype.kind, 8)
     return dtype.kind in "biufcmM" and dtype.itemsize <= widest
 
@@ -85,8 +86,8 @@ def plain_bytes(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def digest_sparse(matrix: Any) -> Digest:
     """Digest a scipy sparse matrix or array, whatever its format, by its non-zero structure in rows.
 
-    The recipe ``gtrack-sparse-1``: the matrix as CSR with sorted indices and summed duplicates; a header with the shape,
-    then ``indptr``, ``indices`` (as 8-byte integers) and the elements as three arrays of ``gtrack-array-1``.
+    The recipe ``gtrack-sparse-1``: the matrix as CSR with sorted indices and summed duplicates; a header with the
+    shape, then ``indptr``, ``indices`` (as 8-byte integers) and the elements as three arrays of ``gtrack-array-1``.
     """
     import numpy as np
 
@@ -113,7 +114,7 @@ def digest_rows(rows: Sequence[object]) -> Digest:
     return digest
 
 
-def encode_value(value: object) -> str:  # noqa: PLR0911  one line per kind of value
+def encode_value(value: object) -> str:
     """Return a text on one line that is the same in every process for the same value, and another for any other.
 
     JSON for what JSON knows, dicts in their own order; a numpy scalar is the plain number that it is; sets are sorted;
@@ -122,7 +123,7 @@ def encode_value(value: object) -> str:  # noqa: PLR0911  one line per kind of v
     Raises:
         InvalidValue: an object whose text would be its address in memory.
     """
-    if value is None or isinstance(value, (str, bool, int, float)) and type(value).__module__ == "builtins":
+    if value is None or type(value) in {str, bool, int, float}:
         return json.dumps(value)
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(encode_value, value))}]"

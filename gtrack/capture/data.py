@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gtrack.capture.arrays import digest_array, digest_rows, digest_sparse
 from gtrack.capture.delimited import DELIMITED, DelimitedShape
@@ -23,6 +23,9 @@ from gtrack.capture.environment import redact_url
 from gtrack.capture.frames import digest_frame
 from gtrack.errors import ArtifactError, InvalidValue
 from gtrack.records import Input, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_SCHEMA_COLUMNS = 1000
 """A wider table is recorded without its column names: every run would carry them."""
@@ -70,8 +73,9 @@ def _describe_object(data: Any, name: str | None, source: str | None) -> Input:
         schema = {"dtype": str(array.dtype), "shape": list(array.shape)}
         return _input(name, "array", source, digest_array(array), array.shape, schema)
     raise InvalidValue(
-        f"gtrack cannot take the version of a {type(data).__module__}.{type(data).__qualname__}. It can of a path, a pandas "
-        "DataFrame or Series, a numpy array, a scipy sparse matrix and a list of rows: log the file that the data came from."
+        f"gtrack cannot take the version of a {type(data).__module__}.{type(data).__qualname__}. It can of a path, a "
+        "pandas DataFrame or Series, a numpy array, a scipy sparse matrix and a list of rows: log the file that the data "
+        "came from."
     )
 
 
@@ -87,7 +91,7 @@ def _input(
     return Input(name or kind, str(digest), kind, source, digest.size, rows, columns, schema)
 
 
-def _columns(frame: Any) -> dict[str, Value]:
+def _columns(frame: pd.DataFrame) -> dict[str, Value]:
     if len(frame.columns) > MAX_SCHEMA_COLUMNS:
         return {}
     return unique_names([str(name) for name in frame.columns], [str(dtype) for dtype in frame.dtypes])
@@ -124,8 +128,8 @@ def describe_path(path: str | os.PathLike[str], name: str | None = None, source:
         source: where it comes from; by default the path as it was given.
 
     Raises:
-        ArtifactError: the path is missing, cannot be read, is neither a file nor a directory, or was written to while it
-            was read.
+        ArtifactError: the path is missing, cannot be read, is neither a file nor a directory, or was written to while
+            it was read.
     """
     text = os.fspath(path)
     source = redact_url(source or text)
@@ -202,10 +206,10 @@ def digest_file(path: Path, watch: Callable[[memoryview], None] | None = None) -
 def digest_directory(top: Path) -> Digest:
     r"""Return a digest over everything below a directory, and the size of its files together.
 
-    The recipe ``gtrack-directory-1``: that line; then for every file and symbolic link below ``top``, in the order of the
-    bytes of its path relative to ``top`` (with ``/``), one record ``file <sha256 in hex> <path>\0`` or
-    ``link <target> <path>\0``. A link is its target text and is never followed; empty directories, modes and times do not
-    count.
+    The recipe ``gtrack-directory-1``: that line; then for every file and symbolic link below ``top``, in the order of
+    the bytes of its path relative to ``top`` (with ``/``), one record ``file <sha256 in hex> <path>\0`` or
+    ``link <target> <path>\0``. A link is its target text and is never followed; empty directories, modes and times do
+    not count.
 
     Raises:
         ArtifactError: an entry cannot be read, or is neither a file, a directory nor a link.
@@ -214,7 +218,7 @@ def digest_directory(top: Path) -> Digest:
     size = 0
     for relative, path in sorted(_walk(os.fspath(top), "")):
         if path.is_symlink():
-            kind, value = "link", os.readlink(path)
+            kind, value = "link", os.fspath(path.readlink())
         else:
             content = digest_file(path)
             size += content.size

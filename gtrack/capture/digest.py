@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 
 class Digest:
     """A SHA-256 that counts the bytes of content it has seen.
 
-    Headers tell apart what would be the same bytes (a column name from the end of the column before), so they are hashed
-    but not counted.
+    Headers tell apart what would be the same bytes (a column name from the end of the column before): they are hashed,
+    but they are not counted.
     """
 
     def __init__(self, recipe: str = "") -> None:
@@ -26,11 +22,10 @@ class Digest:
         """Hash a line that describes what follows."""
         self._hash.update(text.encode("utf-8", "surrogatepass") + b"\n")
 
-    def add(self, content: Buffer) -> None:
-        """Hash ``content``, C-contiguous bytes or an array of them."""
-        view = memoryview(content).cast("B") if memoryview(content).nbytes else b""
-        self._hash.update(view)
-        self.size += len(view)
+    def add(self, content: bytes | memoryview) -> None:
+        """Hash ``content``; a view may be of any array that lies in memory in one piece."""
+        self._hash.update(content)
+        self.size += content.nbytes if isinstance(content, memoryview) else len(content)
 
     def text(self, content: str) -> None:
         """Hash ``content`` in UTF-8; lone surrogates, which file names may hold, are kept apart."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def digest_frame(frame: pd.DataFrame) -> Digest:
     """Digest a frame by what it holds, so that the digest is the same in every process and with every pandas.
 
-    The recipe ``gtrack-frame-1``: the number of rows and columns; then each column: a header with its name, its kind and
-    what the kind needs, a bit mask of the missing values when there are any, and the values:
+    The recipe ``gtrack-frame-1``: the number of rows and columns; then each column: a header with its name, its kind
+    and what the kind needs, a bit mask of the missing values when there are any, and the values:
 
-    - numbers and booleans: little-endian bytes, missing ones as 0; ``Int64`` and ``int64`` are the same kind, and so are
-      NaN and ``pd.NA``;
+    - numbers and booleans: little-endian bytes, missing ones as 0; ``Int64`` and ``int64`` are the same kind, and so
+      are NaN and ``pd.NA``;
     - times and differences of times: whole seconds and the nanoseconds beyond, both as 8-byte integers, which does not
       depend on the unit; with a time zone in UTC, and the zone in the header;
     - text: the lengths in code points as 8-byte integers, then all of it in UTF-8: ``object``, ``string`` and ``str``
@@ -53,19 +53,18 @@ def _add_column(digest: Digest, role: str, name: object, column: pd.Series[Any])
 
 
 def _add_values(digest: Digest, column: pd.Series[Any]) -> None:
-    import numpy as np
     import pandas as pd
 
     dtype: Any = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         digest.header(f"category {'ordered' if dtype.ordered else 'unordered'} {len(dtype.categories)}")
-        digest.add(column.cat.codes.to_numpy().astype("<i8"))
+        digest.add(column.cat.codes.to_numpy().astype("<i8").data)
         _add_values(digest, dtype.categories.to_series())
     elif isinstance(dtype, pd.DatetimeTZDtype):
         digest.header(f"zone {dtype.tz}")
         _add_times(digest, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
-    elif isinstance(dtype, np.dtype) and dtype.kind in "mM":
-        _add_times(digest, column.to_numpy())
+    elif dtype.kind in "mM" and getattr(dtype, "numpy_dtype", dtype).kind in "mM":  # numpy's own, or Arrow's
+        _add_times(digest, column.astype(getattr(dtype, "numpy_dtype", dtype)).to_numpy())
     elif dtype.kind in "biufc":
         _add_numbers(digest, column)
     else:
@@ -90,7 +89,7 @@ def _add_numbers(digest: Digest, column: pd.Series[Any]) -> None:
         values = column.to_numpy(dtype=plain, na_value=plain.type(0))
     digest.header(plain.newbyteorder("<").str)
     _add_missing(digest, missing)
-    digest.add(plain_bytes(values))
+    digest.add(plain_bytes(values).data)
 
 
 def _add_missing(digest: Digest, missing: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
@@ -98,7 +97,7 @@ def _add_missing(digest: Digest, missing: np.ndarray[Any, np.dtype[np.bool_]]) -
 
     if missing.any():
         digest.header("missing")
-        digest.add(np.packbits(missing))
+        digest.add(np.packbits(missing).data)
     digest.header("values")
 
 
@@ -111,8 +110,8 @@ def _add_times(digest: Digest, times: np.ndarray[Any, Any]) -> None:
     _add_missing(digest, missing)
     seconds = times.astype(f"{kind}8[s]")  # numpy rounds down, before 1970 too
     beyond = (times - seconds).astype("m8[ns]")
-    digest.add(np.where(missing, 0, seconds.astype("<i8")))
-    digest.add(np.where(missing, 0, beyond.astype("<i8")))
+    digest.add(np.where(missing, 0, seconds.astype("<i8")).data)
+    digest.add(np.where(missing, 0, beyond.astype("<i8")).data)
 
 
 def _add_objects(digest: Digest, column: pd.Series[Any]) -> None:
@@ -124,7 +123,7 @@ def _add_objects(digest: Digest, column: pd.Series[Any]) -> None:
     if pd.api.types.infer_dtype(values, skipna=False) in {"string", "empty"}:
         digest.header("text")
         _add_missing(digest, missing)
-        digest.add(np.fromiter(map(len, values), dtype="<i8", count=len(values)))
+        digest.add(np.fromiter(map(len, values), dtype="<i8", count=len(values)).data)
         digest.text("".join(values))
         return
     digest.header("objects")

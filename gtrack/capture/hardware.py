@@ -45,7 +45,7 @@ class Sampler:
         self._interval = interval
         self._pid = pid
         self._stopped = threading.Event()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="gtrack-sampler", daemon=True)
         self.error: Exception | None = None
 
@@ -58,15 +58,18 @@ class Sampler:
 
     def stop(self) -> None:
         """End; it takes no longer than half a second, also while a sample is being taken."""
-        with self._writing:
-            self._stopped.set()
+        # With a time limit: a child that was forked while a row was written has the lock, but not the thread that holds it.
+        held = self._writing.acquire(timeout=_JOIN_TIMEOUT)
+        self._stopped.set()
+        if held:
+            self._writing.release()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_JOIN_TIMEOUT)
 
     def _run(self) -> None:
         try:
             self._sample_until_stopped()
-        except Exception as error:  # noqa: BLE001  measurements are a courtesy: they must never end the user's run
+        except Exception as error:  # noqa: BLE001 - measurements are a courtesy: they must never end the user's run
             self.error = error
 
     def _sample_until_stopped(self) -> None:
@@ -77,7 +80,7 @@ class Sampler:
         meter = _Meter(self._pid)
         pause = _FIRST_SAMPLE - _SETTLE
         while not self._stopped.wait(pause):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             try:
                 row = meter.read()
             except psutil.NoSuchProcess:  # the watched process is over, and its owner has yet to say so
@@ -86,7 +89,8 @@ class Sampler:
                 if self._stopped.is_set():
                     return
                 self._write_row(row)
-            pause = max(self._interval, (time.perf_counter() - begin) / _MOST_OF_ONE_CORE)
+            # Processor time of this thread and not elapsed time, most of which is waiting for a busy interpreter.
+            pause = max(self._interval, (time.thread_time() - begin + meter.gpu_seconds) / _MOST_OF_ONE_CORE)
 
 
 class _Meter:
@@ -97,6 +101,7 @@ class _Meter:
 
         self._root = psutil.Process(pid)
         self._nvidia_smi = shutil.which("nvidia-smi")
+        self.gpu_seconds = 0.0
         self._time = time.perf_counter()
         self._cpu_seconds = self._measure({})
         psutil.cpu_percent()
@@ -144,11 +149,14 @@ class _Meter:
         if self._nvidia_smi is None:
             return {}
         query = [self._nvidia_smi, f"--query-gpu={','.join(_GPU_FIELDS)}", "--format=csv,noheader,nounits"]
+        begin = time.perf_counter()
         try:
             answer = subprocess.run(query, capture_output=True, text=True, timeout=_GPU_TIMEOUT, check=True).stdout
         except (OSError, subprocess.SubprocessError):
             self._nvidia_smi = None  # a driver that does not answer now will not answer in the next hours either
             return {}
+        finally:
+            self.gpu_seconds = time.perf_counter() - begin
         row: dict[str, Number] = {}
         for line in answer.splitlines():
             row.update(_gpu_row(line))

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,26 +15,29 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gtrack.errors import InvalidValue
-from gtrack.records import Scalar, Value
+from gtrack.records import Value
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Columns: TypeAlias = dict[str, list[Any]]
 
+_PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "ipaddress", "numpy", "pandas", "pathlib", "uuid"})
+
 
 def table_to_bytes(data: object, path: str) -> bytes:
     """Return ``data`` in the format that the suffix of ``path`` names.
 
-    Floats are written with all their digits and read back as they were. A missing value (None, NaN, NaT, ``pd.NA``) is an
-    empty field in CSV and ``null`` in JSON; JSON has no infinities, so they are the texts ``"Infinity"`` and
+    Floats are written with all their digits and read back as they were. A missing value (None, NaN, NaT, ``pd.NA``) is
+    an empty field in CSV and ``null`` in JSON; JSON has no infinities, so they are the texts ``"Infinity"`` and
     ``"-Infinity"``. JSON is a list of one object per row. The index of a frame is kept when it is data: when it has a
     name or is not made of integers.
 
     Args:
         data: a pandas DataFrame or Series, a mapping of column names to sequences of one length, or a list of mappings,
             one per row, which need not all have the same keys.
-        path: what the artifact is called: ``….csv``, ``….tsv``, ``….json`` or ``….parquet`` (where pyarrow is installed).
+        path: what the artifact is called: ``….csv``, ``….tsv``, ``….json`` or, where pyarrow is installed,
+            ``….parquet``.
 
     Raises:
         InvalidValue: it is no table, its columns differ in length, a value cannot be written, or the suffix is another.
@@ -53,7 +56,7 @@ def _columns_of(data: object) -> Columns:
         return _frame_columns(data)
     if isinstance(data, Mapping):
         return _mapping_columns(data)
-    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)) and all(isinstance(row, Mapping) for row in data):
+    if isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data):
         names = dict.fromkeys(name for row in data for name in row)
         return _named((name, [row.get(name) for row in data]) for name in names)
     raise InvalidValue(
@@ -65,11 +68,13 @@ def _frame_columns(frame: pd.DataFrame) -> Columns:
     index = frame.index
     data_in_index = index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu"
     # list() keeps pandas' own Timestamp and NA, which say more than what numpy would make of them.
-    columns = [(name, list(frame.iloc[:, position])) for position, name in enumerate(frame.columns)]
+    columns: list[tuple[object, list[Any]]] = [
+        (name, list(frame.iloc[:, position])) for position, name in enumerate(frame.columns)
+    ]
     if data_in_index:
-        levels = range(index.nlevels)
-        names = [name if name is not None else ("index" if len(levels) == 1 else f"level_{n}") for n, name in enumerate(index.names)]
-        columns = [(names[level], list(index.get_level_values(level))) for level in levels] + columns
+        unnamed = ["index"] if index.nlevels == 1 else [f"level_{level}" for level in range(index.nlevels)]
+        names = [name if name is not None else unnamed[level] for level, name in enumerate(index.names)]
+        columns = [(name, list(index.get_level_values(level))) for level, name in enumerate(names)] + columns
     return _named(columns)
 
 
@@ -77,7 +82,8 @@ def _mapping_columns(data: Mapping[Any, Any]) -> Columns:
     columns = []
     for name, values in data.items():
         if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
-            raise InvalidValue(f"Column {name!r} is one {type(values).__name__}: a table needs a list of values in each column.")
+            kind = type(values).__name__
+            raise InvalidValue(f"Column {name!r} is one {kind}: a table needs a list of values in each column.")
         columns.append((name, list(values)))
     lengths = {name: len(values) for name, values in columns}
     if len(set(lengths.values())) > 1:
@@ -116,7 +122,9 @@ def _cell(value: object, name: str, path: str) -> object:
 
 def _json(columns: Columns, path: str) -> bytes:
     plain = {name: [_finite(_plain(value, name, path)) for value in values] for name, values in columns.items()}
-    rows = (json.dumps(dict(zip(plain, row, strict=True)), ensure_ascii=False) for row in zip(*plain.values(), strict=True))
+    rows = (
+        json.dumps(dict(zip(plain, row, strict=True)), ensure_ascii=False) for row in zip(*plain.values(), strict=True)
+    )
     text = ",\n".join(rows)
     return f"[\n{text}\n]\n".encode("utf-8", "replace") if text else b"[]\n"
 
@@ -148,20 +156,17 @@ def _plain(value: object, name: str, path: str) -> Value:
     """Return what JSON knows for one value; a missing one is None."""
     if isinstance(value, float):
         return None if math.isnan(value) else float(value)
-    if value is None or isinstance(value, (bool, int, str)):
-        return _scalar(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item, name, path) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item, name, path) for key, item in value.items()}
     return _foreign(value, name, path)
-
-
-def _scalar(value: Scalar) -> Scalar:
-    for kind in (bool, int, str):
-        if isinstance(value, kind):
-            return kind.__str__(value) if kind is str else kind(value)  # type: ignore[arg-type]
-    return value
 
 
 def _foreign(value: object, name: str, path: str) -> Value:
@@ -173,10 +178,12 @@ def _foreign(value: object, name: str, path: str) -> Value:
     plain = as_plain() if callable(as_plain) else value
     if type(plain) is not type(value):
         return _plain(plain, name, path)
-    if type(value).__module__.partition(".")[0] in {"datetime", "decimal", "fractions", "numpy", "pandas", "pathlib", "uuid"}:
+    if type(value).__module__.partition(".")[0] in _PLAIN_MODULES:
         return str(value)
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    raise InvalidValue(f"Column {name!r} holds a {kind}, which cannot be written to {path!r}: turn it into text or numbers.")
+    raise InvalidValue(
+        f"Column {name!r} of {path!r} holds a {kind}, which cannot be written: make it text or a number."
+    )
 
 
 _ENCODERS: dict[str, Callable[[Columns, str], bytes]] = {

@@ -5,18 +5,22 @@ after ``- ``::
 
     - {"step": 0, "time": 1795376401.123456, "loss": 0.6931, "val/loss": 0.7012}
 
-A row with ``.nan`` or ``.inf`` is the exception that takes the YAML loader, for that row alone.
+A row with ``.nan`` or ``.inf`` is the exception: it is read with JSON's spelling of those, or by the YAML loader.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gtrack.errors import FormatError
+from gtrack.errors import FormatError, InvalidValue
+from gtrack.formats.values import check_number
 from gtrack.formats.yamlio import loads, number, quote
-from gtrack.records import History
+from gtrack.records import History, Summary
 
 if TYPE_CHECKING:
     from gtrack.records import Number
@@ -26,7 +30,46 @@ TIME = "time"
 RESERVED = frozenset({STEP, TIME})
 """Columns that every row has; no metric can have these names."""
 
-_LONGEST_ROW = 1 << 20
+_LONGEST_YAML_ROW = 1 << 20
+# Only where no quotation mark is escaped: then one before a colon ends a key, and this stands outside of all strings.
+_NOT_FINITE = re.compile(rb'(": -?)\.(inf|nan)(?=[,}])')
+_IN_JSON = {b"inf": b"Infinity", b"nan": b"NaN"}
+
+
+LOWEST_STEP, HIGHEST_STEP = -(2**63), 2**63 - 1
+"""What pandas, SQLite and every plot can hold."""
+_MILLISECONDS = 1e11  # a time stamp above this is in milliseconds, as MLflow's are: seconds reach it in the year 5138
+
+
+def check_step(step: object) -> Number:
+    """Return a step as the int or float that it is.
+
+    Raises:
+        InvalidValue: it is no number, not finite, or needs more than 64 bits.
+    """
+    checked = check_number(step, "step")
+    if not LOWEST_STEP <= checked <= HIGHEST_STEP:
+        raise InvalidValue(f"The step is {checked}; give a finite number that fits 64 bits.")
+    return checked
+
+
+def check_time(moment: object) -> float:
+    """Return a time stamp as seconds since the epoch, UTC.
+
+    Args:
+        moment: a datetime (a naive one is local time), numpy's datetime64 (UTC), seconds, or milliseconds as MLflow has.
+
+    Raises:
+        InvalidValue: it is none of these, or not finite.
+    """
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    if type(moment).__name__ == "datetime64":  # its plain number is in whatever unit it has
+        moment = moment.astype("datetime64[us]").astype(int) / 1e6  # type: ignore[attr-defined]
+    seconds = float(check_number(moment, "timestamp"))
+    if not math.isfinite(seconds):
+        raise InvalidValue(f"The timestamp is {seconds}; give seconds since the epoch or a datetime.")
+    return seconds / 1000 if abs(seconds) > _MILLISECONDS else seconds
 
 
 class RowEncoder:
@@ -57,6 +100,19 @@ class RowEncoder:
         joined = ", ".join(cells)
         step_text = repr(step) if type(step) is int else number(step)
         return f'- {{"step": {step_text}, "time": {time:.6f}, {joined}}}\n'.encode()
+
+
+def fold(summary: dict[str, Number], values: Mapping[str, Number], kinds: Mapping[str, Summary]) -> None:
+    """Take ``values`` into ``summary``: the last, the least or the greatest value of each metric, as ``kinds`` says."""
+    if not kinds:
+        summary.update(values)
+        return
+    for name, value in values.items():
+        kind, old = kinds.get(name, Summary.LAST), summary.get(name)
+        keeps = old is not None and not math.isnan(old) and kind is not Summary.LAST
+        if keeps and not (value < old if kind is Summary.MIN else value > old):  # type: ignore[operator]
+            continue
+        summary[name] = value
 
 
 def parse_history(data: bytes) -> History:
@@ -115,11 +171,16 @@ def _is_row(row: object) -> bool:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     """Return one row, by JSON or, where that fails, by YAML; None when it is no row."""
-    if not line.startswith(b"- {") or len(line) > _LONGEST_ROW:
+    if not line.startswith(b"- {"):
         return None
+    text = line[2:]
+    if (b": ." in text or b": -." in text) and b'\\"' not in text:
+        text = _NOT_FINITE.sub(lambda found: found[1] + _IN_JSON[found[2]], text)
     try:
-        row = json.loads(line[2:])
+        row = json.loads(text)
     except (ValueError, RecursionError):
+        if len(line) > _LONGEST_YAML_ROW:
+            return None
         try:
             row = loads(line[2:], "row")
         except FormatError:

@@ -20,10 +20,13 @@ RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
 EXPERIMENTS = "experiments"
 ARTIFACTS = "artifacts"
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _ENCODED = re.compile(r"""[%/\\:*?"<>|\x00-\x1f\x7f]""")
 _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
-_DOT_GIT = re.compile(r"(?:\.git|git~[0-9]+)[ .]*\Z", re.IGNORECASE)
+# What git refuses in a tree (fsck: hasDotgit), as it would be `.git` on NTFS, where a colon begins a stream, or on HFS+,
+# which ignores some characters.
+_DOT_GIT = re.compile(r"(?:\.git|git~[0-9]+)[ .]*(?:\Z|:)", re.IGNORECASE)
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 _ADJECTIVES = """amber ample apt azure balmy bold brave breezy bright brisk calm candid clear clever cosy crisp curious dapper
@@ -57,6 +60,7 @@ def check_name(name: object, what: str) -> str:
     """
     if not isinstance(name, str):
         raise InvalidName(f"A {what} name is text, not {type(name).__name__}: {name!r}.")
+    name = unicodedata.normalize("NFC", name)
     if not name or name != name.strip():
         raise InvalidName(f"A {what} name cannot be empty or begin or end with a space: {name!r}.")
     if len(name) > MAX_NAME:
@@ -64,7 +68,7 @@ def check_name(name: object, what: str) -> str:
     found = _CONTROL.search(name)
     if found:
         raise InvalidName(f"The {what} name {name!r} has the character {found.group()!r}, which names cannot have.")
-    return unicodedata.normalize("NFC", name)
+    return name
 
 
 def check_experiment(name: object) -> str:
@@ -80,12 +84,16 @@ def check_experiment(name: object) -> str:
 
 def encode_experiment(name: str) -> str:
     """Return ``name`` as one path component: percent-encoded where a path needs it, readable elsewhere."""
-    encoded = _ENCODED.sub(lambda match: f"%{ord(match.group()):02X}", name)
-    if encoded[0] in ".-" or _WINDOWS_DEVICE.match(encoded) or _DOT_GIT.match(encoded):
-        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    encoded = _ENCODED.sub(lambda match: _percent(match.group()), name)
+    if encoded[0] in ".-" or _WINDOWS_DEVICE.match(encoded) or is_dot_git(encoded):
+        encoded = _percent(encoded[0]) + encoded[1:]
     if encoded[-1] in ". ":
-        encoded = f"{encoded[:-1]}%{ord(encoded[-1]):02X}"
+        encoded = encoded[:-1] + _percent(encoded[-1])
     return encoded
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
 def decode_experiment(component: str) -> str:
@@ -103,6 +111,11 @@ def experiment_path(experiment: str) -> str:
     return f"{EXPERIMENTS}/{encode_experiment(experiment)}/experiment.yaml"
 
 
+def is_dot_git(part: str) -> bool:
+    """Tell whether git takes a part of a path for its own directory, on some system."""
+    return _DOT_GIT.match(_IGNORED_BY_HFS.sub("", part)) is not None
+
+
 def check_artifact_path(path: object) -> str:
     """Return ``path`` when it is safe below ``artifacts/``, on every system.
 
@@ -112,6 +125,7 @@ def check_artifact_path(path: object) -> str:
     """
     if not isinstance(path, str) or not path:
         raise InvalidPath(f"An artifact path is text such as 'figures/roc.png', not {path!r}.")
+    path = unicodedata.normalize("NFC", path)
     parts = path.split("/")
     found = _CONTROL.search(path)
     if found:
@@ -121,8 +135,8 @@ def check_artifact_path(path: object) -> str:
     for part in parts:
         if part in ("", ".", ".."):
             raise InvalidPath(f"The artifact path {path!r} has a part {part!r}; every part must be a name.")
-        if _DOT_GIT.match(part) or len(part.encode()) > MAX_COMPONENT:
+        if is_dot_git(part) or len(part.encode()) > MAX_COMPONENT:
             raise InvalidPath(f"The artifact path {path!r} has a part {part[:40]!r} that git or a file system refuses.")
     if len(path) > MAX_PATH:
         raise InvalidPath(f"The artifact path {path[:60]!r}… has {len(path)} characters; {MAX_PATH} is the limit.")
-    return unicodedata.normalize("NFC", path)
+    return path

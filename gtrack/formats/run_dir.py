@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtrack.errors import FormatError
-from gtrack.formats.yamlio import dumps, load_mapping, parse_timestamp
+from gtrack.formats.history import fold
+from gtrack.formats.yamlio import dumps, load_mapping, loads, parse_timestamp
 from gtrack.records import (
     SCHEMA,
     CodeState,
@@ -37,6 +38,7 @@ ENVIRONMENT = "environment.yaml"
 SYSTEM = "system.yaml"
 OUTPUT = "output.log"
 EXPERIMENT = "experiment.yaml"
+_FLAT = (PARAMS, METRICS)
 
 EnumT = TypeVar("EnumT", Status, Goal, Summary)
 
@@ -103,6 +105,15 @@ def encode_inputs(inputs: tuple[Input, ...]) -> bytes:
     ).encode()
 
 
+def decode_inputs(data: bytes | None) -> tuple[Input, ...]:
+    """Return the inputs that an ``inputs.yaml`` names; none when there is nothing to read.
+
+    Raises:
+        FormatError: it is not a YAML mapping.
+    """
+    return _inputs(load_mapping(data, INPUTS)) if data else ()
+
+
 def encode_experiment(experiment: Experiment) -> bytes:
     """Return the bytes of ``experiment.yaml``."""
     objective = experiment.objective
@@ -143,13 +154,22 @@ def _objective(found: Value) -> tuple[str, Goal] | None:
 class _Reader:
     """Reads the mappings of one run directory, gathering what is wrong with them."""
 
-    def __init__(self, read: ReadFile, run_id: str) -> None:
-        self.read = read
-        self.run_id = run_id
+    def __init__(self, read: ReadFile, *, live: bool) -> None:
+        self._read = read
+        self._live = live
         self.problems: list[str] = []
 
+    def data(self, file: str) -> bytes | None:
+        """Return the bytes of a file; in a live directory without a last line that was cut off."""
+        data = self._read(file)
+        if self._live and file in _FLAT and data and not data.endswith(b"\n"):
+            # `epochs: 10` may be the beginning of `epochs: 100`: nobody can tell, so it counts as lost.
+            self.problems.append(f"{file}: the last line was cut off.")
+            return data[: data.rfind(b"\n") + 1]
+        return data
+
     def mapping(self, file: str, *, required: bool = False) -> dict[str, Value]:
-        data = self.read(file)
+        data = self.data(file)
         if data is None:
             if required:
                 self.problems.append(f"{file} is missing.")
@@ -158,7 +178,7 @@ class _Reader:
             return load_mapping(data, file)
         except FormatError as error:
             self.problems.append(str(error))
-            return self._line_by_line(data) if file in (PARAMS, METRICS) else {}
+            return self._line_by_line(data) if file in _FLAT else {}
 
     def _line_by_line(self, data: bytes) -> dict[str, Value]:
         """Save what can be saved of a flat file: every line that is a mapping by itself."""
@@ -171,6 +191,39 @@ class _Reader:
                     continue  # the file's own problem is already noted
         return found
 
+    def live_metrics(self, kinds: Mapping[str, Summary]) -> dict[str, Number]:
+        """Return what the lines of a live ``metrics.yaml`` come to: it may have a line for every call, too many for YAML."""
+        summary: dict[str, Number] = {}
+        for at, line in enumerate((self.data(METRICS) or b"").split(b"\n"), start=1):
+            if not line:
+                continue
+            try:
+                name, value = _metric_line(line)
+            except (ValueError, FormatError):
+                self.problems.append(f"{METRICS}: line {at} is no metric.")
+                continue
+            if value is not None:
+                fold(summary, {name: value}, kinds)
+            elif kinds.get(name, Summary.LAST) is Summary.LAST:
+                summary.pop(name, None)
+        return summary
+
+
+def _metric_line(line: bytes) -> tuple[str, Number | None]:
+    """Return name and value of a ``name: number`` line; None for ``name: null``, from where on the history tells it."""
+    key, _, text = line.rpartition(b": ")
+    if text == b"null":
+        value: Value = None
+    else:
+        try:
+            value = int(text)
+        except ValueError:
+            value = loads(text, METRICS) if text.startswith((b".", b"-.")) else float(text)
+    name = loads(key, METRICS) if key.startswith(b'"') else key.decode()
+    if not isinstance(name, str) or not name or not (value is None or isinstance(value, (int, float))):
+        raise ValueError
+    return name, value
+
 
 def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = False) -> Run:
     """Return the run that a run directory holds, whatever is damaged in it.
@@ -179,11 +232,16 @@ def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = Fal
         read: gives the bytes of its files.
         run_id: the id that its path says; its path is believed over what ``run.yaml`` says.
         experiment: the experiment that its path says; empty when only ``run.yaml`` can tell (a live directory).
-        live: whether it is a live directory, whose flat files repeat a key that was logged again (the last one counts).
+        live: whether it is a live directory. Its flat files have a line for every call: the last line of a parameter
+            counts, the lines of a metric are summed up as its definition says. A last line without an end is no line.
     """
-    reader = _Reader(read, run_id)
+    reader = _Reader(read, live=live)
     head = reader.mapping(RUN, required=True)
-    metrics = _metrics(reader.mapping(METRICS), reader.problems)
+    definitions = _definitions(head.get("metric_definitions"))
+    if live:
+        metrics = reader.live_metrics({name: one.summary for name, one in definitions.items()})
+    else:
+        metrics = _metrics(reader.mapping(METRICS), reader.problems)
     params = reader.mapping(PARAMS)
     inputs = _inputs(reader.mapping(INPUTS))
     schema = head.get("schema")
@@ -214,7 +272,7 @@ def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = Fal
         notes=_text(head.get("notes")),
         params=params,
         metrics=metrics,
-        metric_definitions=_definitions(head.get("metric_definitions")),
+        metric_definitions=definitions,
         inputs=inputs,
         live=live,
         warnings=_texts(head.get("warnings")),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import InvalidValue
+from gtrack.formats.names import check_name
+from gtrack.formats.yamlio import quote
 
 if TYPE_CHECKING:
     from gtrack.records import Number, Value
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 _MAX_DIGITS_OF_INT = 10**1000
 _MAX_DEPTH = 32
 _MAX_TEXT = 1 << 20
+_MAX_KEY = 1000  # as it is written: YAML lets a key have 1024 characters
 
 
 def plain_value(value: object, what: str, depth: int = 0) -> Value:
@@ -38,7 +41,7 @@ def plain_value(value: object, what: str, depth: int = 0) -> Value:
     if depth > _MAX_DEPTH:
         raise InvalidValue(f"The {what} is nested more than {_MAX_DEPTH} levels deep.")
     if isinstance(value, Mapping):
-        return {_key(key, what): plain_value(item, f"{what}[{key!r}]", depth + 1) for key, item in value.items()}
+        return _plain_mapping(value, what, depth)
     if isinstance(value, (list, tuple)):
         return [plain_value(item, f"{what}[{at}]", depth + 1) for at, item in enumerate(value)]
     item = _scalar_item(value)
@@ -48,6 +51,16 @@ def plain_value(value: object, what: str, depth: int = 0) -> Value:
         f"The {what} is a {type(value).__name__}, which cannot be written. Log numbers, text, bools, None, or lists and mappings "
         "of these; str(value) makes text of anything."
     )
+
+
+def _plain_mapping(mapping: Mapping[Any, object], what: str, depth: int) -> dict[str, Value]:
+    plain: dict[str, Value] = {}
+    for key, item in mapping.items():
+        name = _key(key, what)
+        if name in plain:
+            raise InvalidValue(f"The {what} has two keys that are both written {name!r}.")
+        plain[name] = plain_value(item, f"{what}[{key!r}]", depth + 1)
+    return plain
 
 
 def check_number(value: object, what: str) -> Number:
@@ -66,29 +79,43 @@ def check_number(value: object, what: str) -> Number:
                 f"The {what} is an int of {value.bit_length()} bits, which no 64-bit float can hold."
             ) from None
         return int(value)
-    item = _scalar_item(value)
+    item = _scalar_item(value, of_one=True)
     if item is not value:
         return check_number(item, what)
     try:
         number = float(value) if hasattr(value, "__float__") else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     if number is None:
-        raise InvalidValue(f"The {what} is {value!r} ({type(value).__name__}), which is no number.")
+        raise InvalidValue(f"The {what} is {_shown(value)} ({type(value).__name__}), which is no number.")
     return number
 
 
-def _scalar_item(value: object) -> object:
-    """Return the Python scalar inside a numpy scalar, a 0-d array or a one-element tensor; ``value`` itself elsewhere."""
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _scalar_item(value: object, *, of_one: bool = False) -> object:
+    """Return the Python scalar inside a numpy scalar, a 0-d array or a tensor; ``value`` itself elsewhere.
+
+    Args:
+        value: anything.
+        of_one: whether an array of one element in however many dimensions counts too.
+    """
     item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "shape", None) in ((), None) and not isinstance(value, type):
-        try:
-            return item()
-        except (TypeError, ValueError, RuntimeError):
-            return value
-    if callable(item) and getattr(value, "size", None) == 1:
-        return item()
-    return value
+    if not callable(item) or isinstance(value, type):
+        return value
+    shape = getattr(value, "shape", None)
+    if not (shape in ((), None) or (of_one and getattr(value, "size", None) == 1)):
+        return value
+    try:
+        found = item()
+    except (TypeError, ValueError, RuntimeError):
+        return value
+    if type(found) is type(value):  # numpy's long double, for which Python has no type, gives itself
+        return float(value) if hasattr(value, "__float__") else value
+    return found
 
 
 def _text(text: str, what: str) -> str:
@@ -104,8 +131,45 @@ def _text(text: str, what: str) -> str:
 
 
 def _key(key: object, what: str) -> str:
-    if isinstance(key, str) and key and "\n" not in key:
-        return _text(key, what)
-    if isinstance(key, (int, float, bool)) or key is None:
+    key = _scalar_item(key)
+    if key is None or isinstance(key, (int, float)):
         return str(key)
-    raise InvalidValue(f"The {what} has the key {key!r}; keys are one line of text.")
+    if not isinstance(key, str) or not key or "\n" in key:
+        raise InvalidValue(f"The {what} has the key {_shown(key)}; keys are one line of text.")
+    text = _text(str.__str__(key), what)
+    if len(quote(text)) > _MAX_KEY:
+        raise InvalidValue(f"The {what} has a key of {len(text)} characters ({text[:40]!r}…), too long for YAML.")
+    return text
+
+
+def text_tags(tags: object, verb: str) -> dict[str, str]:
+    """Return tags as they are written: name to text.
+
+    Raises:
+        InvalidName: a name that cannot be written.
+        InvalidValue: a text that cannot be written, or no mapping.
+    """
+    items = mapping_of(tags, verb).items()
+    return {check_name(key, "tag"): str(plain_value(str(value), f"tag {key!r}")) for key, value in items}
+
+
+def free_text(text: object, what: str) -> str | None:
+    """Return what a person wrote about something, such as the notes of a run, as it is written.
+
+    Raises:
+        InvalidValue: no text, and not None.
+    """
+    if text is None or isinstance(text, str):
+        return None if text is None else str(plain_value(text, what))
+    raise InvalidValue(f"The {what} must be text, not {type(text).__name__}.")
+
+
+def mapping_of(value: object, verb: str) -> Mapping[Any, Any]:
+    """Return ``value`` when it is a mapping of names to values, as ``verb`` takes it.
+
+    Raises:
+        InvalidValue: it is none.
+    """
+    if isinstance(value, Mapping):
+        return value
+    raise InvalidValue(f"{verb} takes a mapping of names to values, not {type(value).__name__}: {_shown(value)}.")

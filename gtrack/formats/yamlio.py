@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -22,7 +22,7 @@ import yaml
 from gtrack.errors import FormatError, InvalidValue
 
 if TYPE_CHECKING:
-    from gtrack.records import Value
+    from gtrack.records import Scalar, Value
 
 Plain: TypeAlias = "Value | datetime | Mapping[str, Any] | tuple[Any, ...]"
 
@@ -30,6 +30,10 @@ MAX_BYTES = 16 * 1024 * 1024
 """The largest YAML document that is read."""
 MAX_ALIASES = 20
 """gtrack writes none; a document with more is taken for an alias bomb."""
+MAX_EXPANDED = 1_000_000
+"""Nodes of a document with aliases when each alias is what it stands for: few aliases can stand for a great deal."""
+MAX_DEPTH = 100
+"""Levels of nesting: libyaml's binding recurses in C without a check, and a document of brackets alone ends the process."""
 
 _INDENT = "  "
 _FLOW_WIDTH = 100
@@ -41,7 +45,7 @@ _PLAIN_FLOW = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+=()<>~%-]*(?: [A-Za-z0-9_./@
 _PLAIN_DIGITS = re.compile(r"(?!0[xXoObB])[0-9][0-9A-Za-z]*[ac-df-np-wyzAC-DF-NP-WYZ][0-9A-Za-z]*\Z", re.ASCII)
 _WORDS_WITH_TYPE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_LITERAL = re.compile(r"[^\s\x00-\x1f](?:[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*)\Z")
+_LITERAL = re.compile(r"(?!\s)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]+\Z")
 
 
 def quote(text: str) -> str:
@@ -158,7 +162,7 @@ def _multiline(text: str, indent: str) -> str:
     body, newline = (text[:-1], "|") if text.endswith("\n") else (text, "|-")
     if not _LITERAL.match(body) or body.endswith("\n") or re.search(r"[ \t](\n|\Z)", body):
         return quote(text)
-    text.encode()
+    quote(text)  # refuses what is not Unicode
     return newline + "".join(f"\n{indent}{line}" if line else "\n" for line in body.split("\n"))
 
 
@@ -170,36 +174,68 @@ else:
 
 
 class _Loader(_SafeLoader):
-    """The safe loader with the YAML 1.2 core schema's types."""
+    """The safe loader with the types of the YAML 1.2 core schema and no others."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {
+        tag: yaml.SafeLoader.yaml_constructors[tag]
+        for tag in (*(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map")), None)
+    }
 
-    def construct_core_int(self, node: yaml.ScalarNode) -> int:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        """Take keys as they are written: ``1: x`` names ``1``; of a key that comes twice the last one counts."""
+        mapping = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
+            mapping[str(key.value)] = self.construct_object(value, deep=deep)
+        return mapping
+
+    def construct_core(self, node: yaml.ScalarNode) -> Scalar:
         text = str(self.construct_scalar(node))
-        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         try:
-            return int(text, base)
-        except ValueError as error:  # Python's own limit on the digits of an int
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
-
-    def construct_core_float(self, node: yaml.ScalarNode) -> float:
-        text = str(self.construct_scalar(node)).lower()
-        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+            return _CORE[node.tag](text)
+        except (ValueError, KeyError) as error:  # `!!int x`, or more digits than Python reads
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{text[:40]!r} is no {node.tag.rpartition(':')[2]}", node.start_mark
+            ) from error
 
 
-for _tag, _pattern, _first in (
-    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
-    ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", list("tTfF")),
-    ("int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z", list("-+0123456789")),
+def _core_int(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _core_float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _core_bool(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+_CORE: dict[str, Callable[[str], Scalar]] = {}
+_PATTERNS: list[tuple[re.Pattern[str], Callable[[str], Scalar]]] = []
+for _kind, _pattern, _first, _read in (
+    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""], lambda _: None),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", list("tTfF"), _core_bool),
+    ("int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z", list("-+0123456789"), _core_int),
     (
         "float",
         r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z",
         list("-+0123456789."),
+        _core_float,
     ),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_core_int)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_core_float)
+    _tag = f"tag:yaml.org,2002:{_kind}"
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+    _PATTERNS.append((re.compile(_pattern), _read))
+    if _kind != "null":
+        _CORE[_tag] = _read
+        _Loader.add_constructor(_tag, _Loader.construct_core)
+
+# A block collection inside another begins further right, after nothing but spaces and indicators: no deep one without
+# such a line, and no deep flow collection without many brackets.
+_FAR_RIGHT = re.compile(rf"^[-?: \t]{{{MAX_DEPTH // 2}}}", re.MULTILINE)
 
 
 def loads(data: str | bytes, what: str) -> Value:
@@ -216,32 +252,45 @@ def loads(data: str | bytes, what: str) -> Value:
         raise FormatError(f"{what} is larger than {MAX_BYTES} bytes and is not read.")
     try:
         text = data.decode() if isinstance(data, bytes) else data
-        if "*" in text and "&" in text:
-            _refuse_alias_bomb(text, what)
-        return _plain_keys(yaml.load(text, Loader=_Loader))  # noqa: S506 - a subclass of the safe loader
-    except UnicodeDecodeError as error:
+        if ("*" in text and "&" in text) or text.count("[") + text.count("{") > MAX_DEPTH or _FAR_RIGHT.search(text):
+            _refuse_bombs(text, what)
+        value: Value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        return value
+    except UnicodeError as error:
         raise FormatError(f"{what} is not UTF-8 text: {error}.") from error
     except yaml.YAMLError as error:
         raise FormatError(f"{what} is not valid YAML: {_one_line(error)}.") from error
-    except (RecursionError, OverflowError) as error:
-        raise FormatError(f"{what} is nested too deeply to be read.") from error
 
 
-def _refuse_alias_bomb(text: str, what: str) -> None:
-    aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_SafeLoader))
-    if aliases > MAX_ALIASES:
-        raise FormatError(f"{what} has {aliases} YAML aliases, more than the {MAX_ALIASES} that are read.")
-
-
-def _plain_keys(value: Any) -> Value:
-    """Turn keys that a person left unquoted (``1: x``) into the names that they are; refuse what is no Value."""
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else scalar(key): _plain_keys(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain_keys(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise yaml.YAMLError(f"it has a {type(value).__name__}, which is no plain value")
+def _refuse_bombs(text: str, what: str) -> None:
+    """Refuse what would take more stack or memory than its size tells."""
+    aliases = depth = nodes = 0
+    sizes: dict[str | None, int] = {}
+    open_anchors: list[tuple[str | None, int]] = []
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            aliases += 1
+            nodes += sizes.get(event.anchor, MAX_EXPANDED)  # not known yet: it stands inside what it names
+        elif isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if isinstance(event, yaml.ScalarEvent):
+                sizes[event.anchor] = 1
+            else:
+                depth += 1
+                open_anchors.append((event.anchor, nodes))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+            anchor, before = open_anchors.pop()
+            if anchor is not None:
+                sizes[anchor] = nodes - before + 1
+        if depth > MAX_DEPTH:
+            raise FormatError(f"{what} is nested more than {MAX_DEPTH} levels deep and is not read.")
+        if aliases > MAX_ALIASES:
+            raise FormatError(f"{what} has more than {MAX_ALIASES} YAML aliases and is not read.")
+        if aliases and nodes > MAX_EXPANDED:
+            raise FormatError(
+                f"{what} has YAML aliases that stand for more than {MAX_EXPANDED} values and is not read."
+            )
 
 
 def _one_line(error: yaml.YAMLError) -> str:
@@ -265,17 +314,32 @@ def load_mapping(data: str | bytes, what: str) -> dict[str, Value]:
 def parse_value(text: str) -> Value:
     """Return the value that a person means by ``text`` on a command line: a YAML scalar, flow list or flow mapping.
 
-    ``100`` is an int, ``1e-3`` a float, ``[1, 2]`` a list, ``true`` a bool, ``null`` None; what is no YAML, or would span
-    lines, is the text itself, as is an empty text.
+    ``100`` is an int, ``1e-3`` a float, ``[1, 2]`` a list, ``true`` a bool, ``null`` None, ``'100'`` text. Anything else is
+    the text itself, also where a YAML document would hold less than it: ``#1``, ``- x``, ``a: b``, ``!x``, several lines.
+
+    Raises:
+        InvalidValue: it begins like a list or mapping and is none.
     """
-    if not text or "\n" in text:
+    bare = text.strip()
+    if not bare or "\n" in text:
         return text
-    try:
-        value = loads(text, "value")
-    except FormatError:
-        if text[0] in "[{":
+    if bare[0] in "[{":
+        try:
+            return loads(bare, "value")
+        except FormatError:
             raise InvalidValue(
                 f"{text!r} begins like a list or mapping but is not valid YAML. Quote it: \"'{text}'\"."
             ) from None
-        return text
-    return text if isinstance(value, dict) and not text.startswith("{") else value
+    if bare[0] in "\"'":
+        try:
+            quoted = loads(bare, "value")
+        except FormatError:
+            return text
+        return quoted if isinstance(quoted, str) and bare[-1] == bare[0] else text
+    for pattern, read in _PATTERNS:
+        if pattern.match(bare):
+            try:
+                return read(bare)
+            except ValueError:  # more digits than Python reads
+                return text
+    return text

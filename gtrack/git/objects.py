@@ -38,12 +38,20 @@ class Identity:
 
     def line(self, seconds: int) -> str:
         """Return the identity as it stands in a commit, at ``seconds`` since the epoch, UTC."""
-        name = _UNSAFE_IDENTITY.sub("", self.name).strip(" .,:;'\"\\") or "unknown"
-        return f"{name} <{_UNSAFE_IDENTITY.sub('', self.email).strip()}> {max(seconds, 0)} +0000"
+        name, email = self._clean()
+        return f"{name} <{email}> {max(seconds, 0)} +0000"
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make git use this identity, for a reflog."""
-        return {"GIT_COMMITTER_NAME": self.name, "GIT_COMMITTER_EMAIL": self.email}
+        name, email = self._clean()
+        return {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email}
+
+    def _clean(self) -> tuple[str, str]:
+        """Return name and email without what git takes out of them itself, or refuses."""
+        name, email = (
+            _UNSAFE_IDENTITY.sub("", text.encode(errors="replace").decode()) for text in (self.name, self.email)
+        )
+        return name.strip(" .,:;'\"\\") or "unknown", email.strip()
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,8 @@ class FastImport:
             out, err = process.communicate()
         if process.returncode != 0 or kind is not None:
             self._remove_crash_report(process.pid)
-            raise GitError(f"git fast-import failed: {err.decode(errors='replace').strip() or 'no message'}") from error
+            said = err.decode(errors="replace").strip() or f"no message, exit code {process.returncode}"
+            raise GitError(f"git fast-import failed: {said}") from error
         self.oids = dict(zip(self._commits, out.decode().split(), strict=True))
 
     def _remove_crash_report(self, pid: int) -> None:
@@ -172,6 +181,6 @@ class FastImport:
         lines.extend(change.line() for change in changes)
         # Without parents the stream's branch must not lend its last commit: it is reset to nothing first.
         reset = "" if parents else f"reset {self._branch}\n\n"
-        self._write(reset.encode() + head.encode() + text + b"\n" + "".join(lines).encode() + b"\n")
+        self._write(reset.encode() + head.encode() + text + b"\n" + os.fsencode("".join(lines)) + b"\n")
         self._commits.append(mark)
         return mark

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -48,6 +50,7 @@ _SETTINGS = {
     "core.fsync": "committed,loose-object,reference",
     "core.fsyncMethod": "batch",
     "core.quotePath": "false",
+    "core.safecrlf": "false",
     "core.filesRefLockTimeout": "2000",
     "core.splitIndex": "false",
     "gc.auto": "0",
@@ -79,6 +82,7 @@ class CatFile:
         self._lock = threading.Lock()
         self._process: Popen[bytes] | None = None
         self._owner = 0
+        self._end: Callable[[], object] | None = None
 
     def get(self, name: str) -> GitObject | None:
         """Return the object that ``name`` (an id, or any revision such as ``branch:path``) names; None when there is none."""
@@ -93,10 +97,10 @@ class CatFile:
             yield from found
 
     def close(self) -> None:
-        """End the process; the next request starts a new one."""
-        process, self._process = self._process, None
-        if process is not None and self._owner == os.getpid():
-            process.communicate()
+        """End the process; the next request starts a new one. It is also ended when this object is collected."""
+        self._process = None
+        if self._end is not None:
+            self._end()
 
     def _exchange(self, names: list[str]) -> list[GitObject | None]:
         for name in names:
@@ -117,6 +121,8 @@ class CatFile:
         if self._process is None or self._owner != os.getpid():  # a forked child must not share its parent's pipe
             self._process = _start(self._git, self._command, _ENVIRONMENT)
             self._owner = os.getpid()
+            self._end = weakref.finalize(self, _hang_up, self._process, self._owner)
+            self._end.atexit = False  # runs that are open then are committed by another exit handler, maybe a later one
         return self._process
 
     def _read(self, process: Popen[bytes]) -> GitObject | None:
@@ -129,6 +135,17 @@ class CatFile:
         oid, kind, size = header.split()
         data = stdout.read(int(size) + 1)
         return GitObject(oid.decode(), kind.decode(), data[:-1])
+
+
+def _hang_up(process: Popen[bytes], owner: int) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+    if os.getpid() == owner:
+        process.wait()
+    else:  # a forked child has copies of the pipes, not the process
+        process.returncode = 0
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
@@ -166,7 +183,8 @@ class Repository:
         if not start.is_dir():
             raise NotARepository.at(str(start))
         question = ("--is-inside-work-tree", "--is-bare-repository", "--absolute-git-dir", "--path-format=absolute")
-        command = [*_prefix(), "git", "rev-parse", *question, "--git-common-dir", "--show-object-format", "--show-cdup"]
+        command = [*_prefix(), "git", "-C", str(start), "rev-parse", *question]
+        command += ["--git-common-dir", "--show-object-format", "--show-cdup"]
         status, out, err = _git_at(start).execute(
             command, with_extended_output=True, with_exceptions=False, stdout_as_string=False, env=_ENVIRONMENT
         )
@@ -186,15 +204,18 @@ class Repository:
             GitError: git cannot.
         """
         status, _, err = _git_at(path).execute(
-            [*_prefix(), "git", "init", "--quiet"], with_extended_output=True, with_exceptions=False, env=_ENVIRONMENT
+            [*_prefix(), "git", "-C", str(path), "init", "--quiet"],
+            with_extended_output=True,
+            with_exceptions=False,
+            env=_ENVIRONMENT,
         )
         if status != 0:
             raise GitError(f"git cannot make a repository at {path}: {_text(err)}")
         return cls.find(path)
 
-    def _command(self, *args: str) -> list[str]:
+    def _command(self, *args: str, keep: Iterable[str] = ()) -> list[str]:
         settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        return [*_prefix(), "git", *settings, *args]
+        return [*_prefix(keep), "git", "-C", str(self.root or self.git_dir), *settings, *args]
 
     def run(
         self,
@@ -217,12 +238,14 @@ class Repository:
         process = self.start(*args, stdin=stdin is not None, env=env)
         out, err = process.communicate(stdin)
         if process.returncode not in ok:
-            raise GitError(f"git {args[0]} failed in {self.root or self.git_dir}: {_text(err) or 'no message'}")
+            said = _text(err) or f"no message, exit code {process.returncode}"
+            raise GitError(f"git {args[0]} failed in {self.root or self.git_dir}: {said}")
         return out
 
     def start(self, *args: str, stdin: bool = True, env: Mapping[str, str] | None = None) -> Popen[bytes]:
         """Start git with pipes and return the running process, which the caller ends."""
-        return _start(self._git, self._command(*args), {**_ENVIRONMENT, **(env or {})}, stdin=stdin)
+        command = self._command(*args, keep=env or ())
+        return _start(self._git, command, {**_ENVIRONMENT, **(env or {})}, stdin=stdin)
 
     def start_detached(self, *args: str) -> None:
         """Start git with the user's own settings, outlive it or be outlived; GitPython would end it with this process."""
@@ -244,11 +267,17 @@ class Repository:
     def worktree_roots(self) -> list[Path]:
         """Return the tops of all working trees of this repository that exist, this one first."""
         roots = [self.root] if self.root else []
-        main = self.common_dir.parent
         if self.common_dir.name == ".git":
-            roots.append(main)
-        links = sorted(self.common_dir.glob("worktrees/*/gitdir"))
-        roots += [Path(link.read_text(encoding="utf-8", errors="surrogateescape").strip()).parent for link in links]
+            roots.append(self.common_dir.parent)
+        elif self.git_dir != self.common_dir:
+            # A linked worktree of a submodule, or of a bare repository: only the settings tell where the first one is.
+            main = self.run("config", "--file", str(self.common_dir / "config"), "core.worktree", ok=(0, 1))
+            roots += [self.common_dir / os.fsdecode(main.rstrip(b"\n"))] if main else []
+        for link in sorted(self.common_dir.glob("worktrees/*/gitdir")):
+            # `git worktree add --relative-paths` (2.48) names it relative to where the link lies.
+            there = link.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+            roots.append((link.parent / there).parent)
+        roots = [root.resolve() for root in roots]
         return [root for at, root in enumerate(roots) if root not in roots[:at] and root.is_dir()]
 
 
@@ -261,14 +290,20 @@ def _start(git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool 
 
 
 def _git_at(directory: Path) -> Git:
-    from git.cmd import Git  # takes 45 ms
+    try:
+        from git.cmd import Git  # takes 45 ms
+    except ImportError as error:  # GitPython looks for git when it is imported
+        raise GitError("There is no git on the PATH. Install it: https://git-scm.com/downloads.") from error
 
     return Git(str(directory))
 
 
-def _prefix() -> list[str]:
-    """Return the words that take inherited repository variables away; GitPython can add to an environment, not remove."""
-    inherited = [name for name in _INHERITED if name in os.environ]
+def _prefix(keep: Iterable[str] = ()) -> list[str]:
+    """Return the words that take inherited repository variables away, but those that the caller sets for this call.
+
+    GitPython can add to an environment, not remove.
+    """
+    inherited = [name for name in _INHERITED if name in os.environ and name not in keep]
     return ["env", *(word for name in inherited for word in ("-u", name))] if inherited else []
 
 

@@ -6,10 +6,12 @@ HEAD, the index, the stash and the files are only read: the snapshot is built th
 from __future__ import annotations
 
 import os
+import posixpath
 import secrets
 import shutil
 import stat
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from gtrack.git.objects import Identity
     from gtrack.git.repo import Repository
 
+_LITTER_SECONDS = 86400.0
 SNAPSHOT_REFS = "refs/gtrack/snapshots"
 """Keep a snapshot from ``git gc`` until a run commit has it for a parent."""
 
@@ -90,11 +93,12 @@ def snapshot(
     Returns:
         HEAD itself, when leaving out leaves nothing; None when there is neither a commit nor a file.
     """
-    taken, left_out = _choose(repo.root or repo.git_dir, state, max_file_bytes)
+    root = repo.root or repo.git_dir
+    taken, left_out = _choose(root, state, max_file_bytes)
     left_out += [LeftOut(path, 0, "") for path in state.dirty_submodules]
     if not taken:
         return state.head, tuple(left_out)
-    tree = _tree_of(repo, taken)
+    tree = _tree_of(repo, root, taken)
     parent = repo.objects.get(state.head) if state.head else None
     if parent and parent.data.startswith(f"tree {tree}\n".encode()):
         return state.head, tuple(left_out)
@@ -119,10 +123,10 @@ def _choose(root: Path, state: WorktreeState, max_file_bytes: int) -> tuple[list
             continue
         try:
             found = (root / path).lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_size > max_file_bytes:
-                left_out.append(LeftOut(path, found.st_size, _digest(root / path)))
-            elif stat.S_ISREG(found.st_mode) and not os.access(root / path, os.R_OK):
+            if stat.S_ISREG(found.st_mode) and not os.access(root / path, os.R_OK):
                 left_out.append(LeftOut(path, found.st_size, ""))
+            elif stat.S_ISREG(found.st_mode) and found.st_size > max_file_bytes:
+                left_out.append(LeftOut(path, found.st_size, _digest(root / path)))
             else:
                 taken.append(path)
         except FileNotFoundError:  # gone since git listed it
@@ -138,26 +142,56 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _tree_of(repo: Repository, paths: list[str]) -> str:
+def _tree_of(repo: Repository, root: Path, paths: list[str]) -> str:
     directory = repo.git_dir / "gtrack"
-    directory.mkdir(exist_ok=True)
     index = directory / f"index-{secrets.token_hex(8)}"
     env = {"GIT_INDEX_FILE": str(index)}
+    behind = _behind_links(root, paths)
     try:
+        directory.mkdir(exist_ok=True)
+        _remove_litter(directory)
         with suppress(FileNotFoundError):  # a repository with no commit yet may have no index
-            shutil.copyfile(repo.git_dir / "index", index)
-        stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        try:
-            repo.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=stdin, env=env)
-        except GitError as error:
-            raise GitError(
-                f"The working tree could not be recorded: {error} Commit or .gitignore what git cannot take, "
-                "or run with --no-snapshot."
-            ) from error
+            # With its time stamp: git compares it to those of the files to find edits that changed neither size nor time.
+            shutil.copy2(repo.git_dir / "index", index)
+        if behind:
+            repo.run("update-index", "--force-remove", "-z", "--stdin", stdin=_listed(behind), env=env)
+        taken = [path for path in paths if path not in behind]
+        repo.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=_listed(taken), env=env)
         return repo.run("write-tree", env=env).decode().strip()
+    except (GitError, OSError) as error:
+        reason = str(error) if isinstance(error, GitError) else f"{error.strerror or error}: {directory}"
+        raise GitError(
+            f"The working tree could not be recorded: {reason.rstrip('.')}. Mend that, commit or .gitignore what git "
+            "cannot take, or run with --no-snapshot."
+        ) from error
     finally:
         for leftover in (index, index.with_name(f"{index.name}.lock")):
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):  # its own error, if there was one, is the one to tell
+                leftover.unlink()
+
+
+def _remove_litter(directory: Path) -> None:
+    """Remove what processes that were killed here left. Not by mtime: that is copied from the index of the repository."""
+    for leftover in directory.glob("index-*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_ctime > _LITTER_SECONDS:
+                leftover.unlink()
+
+
+def _listed(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _behind_links(root: Path, paths: list[str]) -> set[str]:
+    """Return the paths whose directory has become a symlink: to git they are deleted, but update-index refuses to look."""
+    known = {"": False}
+
+    def is_behind(directory: str) -> bool:
+        if directory not in known:
+            known[directory] = is_behind(posixpath.dirname(directory)) or (root / directory).is_symlink()
+        return known[directory]
+
+    return {path for path in paths if is_behind(posixpath.dirname(path))}
 
 
 def _commit_time(commit: bytes) -> int:

@@ -27,15 +27,14 @@ def add_file(artifacts: Path, source: Path, artifact_path: str) -> None:
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
         shutil.copyfile(source, temporary)
-        after = source.stat()
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise ArtifactError(
-                f"{source} changed while it was copied ({before.st_size} to {after.st_size} bytes). "
-                "Log it when its writer is done."
-            )
+        _check_unchanged(source, before)
         _put(temporary, target, artifact_path)
+    except ArtifactError:
+        raise
     except PermissionError as error:
         raise ArtifactError(f"{error.filename or source} cannot be read: {error.strerror}.") from error
+    except OSError as error:
+        raise _not_kept(artifact_path, artifacts, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -51,8 +50,26 @@ def add_bytes(artifacts: Path, data: bytes, artifact_path: str) -> None:
     try:
         temporary.write_bytes(data)
         _put(temporary, target, artifact_path)
+    except OSError as error:
+        raise _not_kept(artifact_path, artifacts, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_unchanged(source: Path, before: os.stat_result) -> None:
+    after = source.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise ArtifactError(
+            f"{source} changed while it was copied ({before.st_size} to {after.st_size} bytes). "
+            "Log it when its writer is done."
+        )
+
+
+def _not_kept(artifact_path: str, artifacts: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(
+        f"The artifact {artifact_path!r} could not be written to {artifacts}: {error.strerror or error}. "
+        "It is not among the run's artifacts; what was logged before is kept."
+    )
 
 
 def check_source(source: Path) -> os.stat_result:
@@ -112,6 +129,8 @@ def _target(artifacts: Path, artifact_path: str) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise InvalidPath(f"The artifact path {artifact_path!r} goes through an artifact that is a file.") from None
+    except OSError as error:
+        raise _not_kept(artifact_path, artifacts, error) from error
     return target
 
 

@@ -16,13 +16,13 @@ from gtrack.formats.names import (
     RUN_ID,
     check_artifact_path,
     decode_experiment,
-    encode_experiment,
 )
 from gtrack.formats.run_dir import decode_run
 from gtrack.formats.yamlio import parse_timestamp
 from gtrack.git.lfs import MAX_POINTER, Pointer
 from gtrack.git.trees import Entry, parse_tree
 from gtrack.records import Artifact
+from gtrack.store.attributes import Attributes
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -93,9 +93,9 @@ class BranchReader:
 
     def locate(self, run_id: str) -> Location | None:
         """Return where a run lies, None when it is not on the branch."""
-        names = list(self.experiment_trees())
-        paths = [f"{self.tip}:{EXPERIMENTS}/{encode_experiment(name)}/{run_id[:2]}/{run_id}" for name in names]
-        for name, found in zip(names, self._repo.objects.many(paths), strict=True):
+        trees = self.experiment_trees()
+        paths = [f"{tree}:{run_id[:2]}/{run_id}" for tree in trees.values()]
+        for name, found in zip(trees, self._repo.objects.many(paths), strict=True):
             if found is not None and found.kind == "tree":
                 return Location(run_id, name, found.oid)
         return None
@@ -148,7 +148,7 @@ class BranchReader:
 
     def _large(self, artifacts_tree: str) -> set[str]:
         found = self._repo.objects.get(f"{artifacts_tree}:.gitattributes")
-        return set(attributed_paths(found.data)) if found else set()
+        return set(Attributes(found.data).paths()) if found else set()
 
     def _pointer(self, oid: str) -> Pointer | None:
         found = self._repo.objects.get(oid)
@@ -160,19 +160,3 @@ def _is_safe(path: str) -> bool:
         return bool(check_artifact_path(path))
     except InvalidPath:
         return False
-
-
-def attribute_line(path: str, attributes: str) -> str:
-    """Return the ``.gitattributes`` line that gives ``attributes`` to the one file at ``path``."""
-    escaped = re.sub(r"([*?\[\]\\])", r"\\\1", path)
-    quoted = '"/' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{quoted} {attributes}\n"
-
-
-def attributed_paths(data: bytes) -> Iterator[str]:
-    """Yield the paths that lines of ``attribute_line`` name."""
-    for line in data.decode(errors="surrogateescape").splitlines():
-        match = re.match(r'"/((?:[^"\\]|\\.)*)" ', line)
-        if match:
-            pattern = re.sub(r"\\(.)", r"\1", match[1])
-            yield re.sub(r"\\(.)", r"\1", pattern)

@@ -15,23 +15,26 @@ Next to it, ``<id>.lock`` is held by the process that owns the run: it tells the
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from math import isnan
+from errno import ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtrack.config import DIRECTORY
-from gtrack.errors import CommitFailed, FormatError, RunIsActive
+from gtrack.errors import CommitFailed, FormatError, GTrackError, RunIsActive
 from gtrack.formats import run_dir
-from gtrack.formats.history import parse_rows
+from gtrack.formats.history import fold, parse_rows
 from gtrack.formats.names import ARTIFACTS, RUN_ID
 from gtrack.formats.yamlio import dumps, load_mapping, parse_timestamp, scalar
-from gtrack.records import Run, Status, Summary
+from gtrack.records import Run, Status
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -48,6 +51,9 @@ _EDIT_LOCK = ".edit.lock"
 _IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/live/\n"
 _CHUNK = 1 << 20
 _EDIT_SECONDS = 10.0
+_NEW, _DONE = ".new-", ".done-"
+_LEFTOVER = re.compile(r"\.(?:new|done)-([0-9a-f]{32})-")
+_ORPHAN_SECONDS = 3600.0  # a lock without a directory may be that of a run which begins right now
 
 
 def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
@@ -59,6 +65,17 @@ def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
         return lock.acquire().lock
     except Timeout:
         return None
+
+
+def _failed(directory: Path, error: OSError) -> GTrackError:
+    if not directory.is_dir():
+        return GTrackError(
+            f"Run {directory.name[:8]} was ended by the process that owns it, or removed: there is no {directory}."
+        )
+    return CommitFailed(
+        f"Run {directory.name[:8]} cannot be written: {error.strerror or error}. What it logged so far is in {directory}; "
+        "when that is mended and the run did not end, 'gtrack recover' commits it."
+    )
 
 
 class LiveDir:
@@ -102,6 +119,23 @@ class LiveDir:
         lock.release()
         return False
 
+    def begin(self, run: Run) -> None:
+        """Make the directory, with its ``run.yaml`` from the first moment on.
+
+        Raises:
+            OSError: it cannot be made; nothing is left of it.
+        """
+        new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
+        try:
+            new.mkdir()
+            (new / run_dir.RUN).write_bytes(run_dir.encode_run(run))
+            new.rename(self.path)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            with suppress(OSError):
+                self._lock_path.unlink()
+            raise
+
     def release(self) -> None:
         """Stop being the owner; the directory stays."""
         owner, self._owner = self._owner, None
@@ -110,11 +144,13 @@ class LiveDir:
 
     def remove(self) -> None:
         """Remove the directory and the lock, after its content is in git. Atomic: it is renamed first."""
-        trash = self.path.with_name(f".done-{self.id}-{secrets.token_hex(4)}")
-        self.path.replace(trash)
-        shutil.rmtree(trash, ignore_errors=True)
-        self._lock_path.unlink(missing_ok=True)
-        self.release()
+        trash = self.path.with_name(f"{_DONE}{self.id}-{secrets.token_hex(4)}")
+        try:
+            self.path.replace(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+            self._lock_path.unlink(missing_ok=True)
+        finally:
+            self.release()
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file, None when there is none."""
@@ -124,22 +160,41 @@ class LiveDir:
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace a file as a whole: a reader sees the old bytes or the new ones."""
+        """Replace a file as a whole: a reader sees the old bytes or the new ones.
+
+        Raises:
+            CommitFailed: it cannot be written (a full disk); the old bytes stay.
+            GTrackError: the run is no longer there.
+        """
         temporary = self.path / f".{name}.{secrets.token_hex(4)}"
         try:
             temporary.write_bytes(data)
             temporary.replace(self.path / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise _failed(self.path, error) from error
 
     def append(self, name: str, data: bytes) -> None:
-        """Append to a file by one ``write``."""
-        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        """Append to a file by one ``write``.
+
+        Raises:
+            CommitFailed: it cannot be written wholly (a full disk); then nothing is.
+            GTrackError: the run is no longer there.
+        """
         try:
-            os.write(descriptor, data)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                written = os.write(descriptor, data)
+                if written < len(
+                    data
+                ):  # half a line must not be taken for a whole one, nor the next one be added to it
+                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _failed(self.path, error) from error
 
     def mark(self, name: str) -> None:
         """Leave a mark for other processes."""
@@ -161,7 +216,19 @@ class LiveDir:
         return replace(run, metrics=metrics.result(run.metrics))
 
     def _without_history(self) -> Run:
-        return run_dir.decode_run(self.read, self.id, "", live=True)
+        return run_dir.decode_run(self._read_whole, self.id, "", live=True)
+
+    def _read_whole(self, name: str) -> bytes | None:
+        data = self.read(name)
+        return None if name == run_dir.RUN and not (data or b"").strip() else data  # a power cut can leave it empty
+
+    def _damage(self, run: Run) -> list[str]:
+        found = list(run.problems)
+        try:
+            run_dir.decode_experiment(self.read(EXPERIMENT_NEWS), run.experiment)
+        except FormatError as error:
+            found.append(str(error))
+        return [f"The live directory was damaged: {problem}" for problem in found]
 
     def edit(self, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Change what ``run.yaml`` holds and return it; processes take turns, so none undoes another's change.
@@ -170,7 +237,10 @@ class LiveDir:
             RunIsActive: another process held the file for ten seconds.
             FormatError: the file is damaged.
         """
-        lock = file_lock(self.path / _EDIT_LOCK, _EDIT_SECONDS)
+        try:
+            lock = file_lock(self.path / _EDIT_LOCK, _EDIT_SECONDS)
+        except OSError as error:
+            raise _failed(self.path, error) from error
         if lock is None:
             raise RunIsActive(
                 f"Another process has been editing run {self.id[:8]} for {_EDIT_SECONDS:.0f} s; try again."
@@ -196,14 +266,13 @@ class LiveDir:
         run = self._without_history()
         if metrics is None or self.has(JOINED):
             metrics = self.run().metrics
-        if run.params:
-            self.write(run_dir.PARAMS, dumps(run.params).encode())
-        if metrics:
-            self.write(run_dir.METRICS, dumps(metrics).encode())
+        damage = self._damage(run)
+        for name, values in ((run_dir.PARAMS, run.params), (run_dir.METRICS, metrics)):
+            if values or not (self.read(name) or b"\n").endswith(b"\n"):
+                self.write(name, dumps(values).encode())
         end = ended or self._last_sign_of_life()
         if run.started is not None and end < run.started:
             end = run.started + timedelta(microseconds=1)
-        damage = [f"The live directory was damaged: {problem}" for problem in run.problems]
 
         def close(head: dict[str, Any]) -> None:
             said = head.get("status")  # the script's own block may have failed although its process did not
@@ -216,7 +285,7 @@ class LiveDir:
 
         try:
             self.edit(close)
-        except FormatError:  # the head itself is torn: what is known of the run is written anew
+        except FormatError:  # the head itself is damaged: what is known of the run is written anew
             head = run_dir.run_mapping(run)
             close(head)
             self.write(run_dir.RUN, dumps(head).encode())
@@ -235,13 +304,19 @@ class LiveDir:
             for name in sorted(names):
                 path = Path(directory, name)
                 inside = path.relative_to(self.path).as_posix()
-                if not inside.startswith(".") and not path.is_symlink():
+                if not inside.startswith(".") and stat.S_ISREG(path.lstat().st_mode):
                     yield inside, path
 
 
 def edit_head(data: bytes | None, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Return the mapping of a ``run.yaml`` after ``change``; keys that this gtrack does not know stay."""
+    """Return the mapping of a ``run.yaml`` after ``change``; keys that this gtrack does not know stay.
+
+    Raises:
+        FormatError: it is missing, empty or damaged.
+    """
     head: dict[str, Any] = load_mapping(data or b"", run_dir.RUN)
+    if not head:
+        raise FormatError(f"{run_dir.RUN} is missing or empty.")
     for key in ("started", "ended"):  # text to the reader, but written as the time stamps that they are
         head[key] = parse_timestamp(head.get(key))
     change(head)
@@ -277,19 +352,6 @@ class _Fold:
         return self._values
 
 
-def fold(summary: dict[str, Number], values: Mapping[str, Number], kinds: Mapping[str, Summary]) -> None:
-    """Take ``values`` into ``summary``: the last, the least or the greatest value of each metric, as ``kinds`` says."""
-    if not kinds:
-        summary.update(values)
-        return
-    for name, value in values.items():
-        kind, old = kinds.get(name, Summary.LAST), summary.get(name)
-        keeps = old is not None and not isnan(old) and kind is not Summary.LAST
-        if keeps and not (value < old if kind is Summary.MIN else value > old):  # type: ignore[operator]
-            continue
-        summary[name] = value
-
-
 class LiveStore:
     """The live directories of all working trees of one repository.
 
@@ -307,10 +369,12 @@ class LiveStore:
             RunIsActive: somebody is writing a run of this id.
             CommitFailed: the directory cannot be made (a full disk, a read-only file system).
         """
+        if not self._roots:
+            raise CommitFailed("This repository has no working tree that a run could be written in. Use a clone of it.")
         place = self._roots[0] / DIRECTORY / LIVE
+        live = LiveDir(place / run.id)
         try:
             self._prepare(place)
-            live = LiveDir(place / run.id)
             if not live.claim():
                 raise RunIsActive(
                     f"Run {run.name} ({run.short_id}) is being written by another process; it can be resumed when that has ended."
@@ -320,9 +384,9 @@ class LiveStore:
                 raise RunIsActive(
                     f"Run {run.name} ({run.short_id}) has a live directory; 'gtrack recover' finishes it first."
                 )
-            live.path.mkdir()
-            live.write(run_dir.RUN, run_dir.encode_run(run))
+            live.begin(run)
         except OSError as error:
+            live.release()
             raise CommitFailed(
                 f"No run can be written to {place}: {error.strerror or error}. Mend that, or use another working copy."
             ) from error
@@ -331,11 +395,37 @@ class LiveStore:
     def _prepare(self, place: Path) -> None:
         if place.is_dir():
             return
+        place.parent.mkdir(exist_ok=True)
         ignore = place.parent / ".gitignore"
-        place.mkdir(parents=True, exist_ok=True)
         if not ignore.exists():
-            # Before `gtrack init` the file hides itself too, so that a run leaves `git status` as it was.
-            ignore.write_text(f"{_IGNORE}/.gitignore\n", encoding="utf-8")
+            # Before `gtrack init` the file hides itself too, so that a run leaves `git status` as it was. It is there, and
+            # whole, before the first live directory: another process may be taking a snapshot now.
+            temporary = ignore.with_name(f".gitignore.{secrets.token_hex(4)}")
+            temporary.write_text(f"{_IGNORE}/.gitignore\n", encoding="utf-8")
+            temporary.replace(ignore)
+        place.mkdir(exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what processes that died between two steps of making or removing a live directory left of it."""
+        for root in self._roots:
+            place = root / DIRECTORY / LIVE
+            for entry in list(os.scandir(place)) if place.is_dir() else []:
+                found = _LEFTOVER.match(entry.name)
+                if found:
+                    live = LiveDir(place / found[1])
+                    if live.claim():
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                        live.release()
+                elif entry.name.endswith(".lock") and time.time() - entry.stat().st_mtime > _ORPHAN_SECONDS:
+                    live = LiveDir(place / entry.name.removesuffix(".lock"))
+                    if not live.path.exists() and live.claim():
+                        Path(entry.path).unlink(missing_ok=True)
+                        live.release()
+
+    def runs(self) -> list[Run]:
+        """Return all live runs as they stand now; one that is committed and removed meanwhile is not among them."""
+        found = [(live, live.run()) for live in self.directories()]
+        return [run for live, run in found if live.path.is_dir()]
 
     def directories(self) -> list[LiveDir]:
         """Return all live directories, of living and of dead runs."""

@@ -64,22 +64,24 @@ class References:
 
     def _by_id(self, run_id: str) -> Run:
         live = self._live.find(run_id)
-        return live.run() if live is not None else self._store.run(run_id)
-
-    def _live_runs(self) -> list[Run]:
-        return [live.run() for live in self._live.directories()]
+        run = live.run() if live is not None else None
+        if run is None or live is None or not live.path.is_dir():  # it may have been committed meanwhile
+            return self._store.run(run_id)
+        return run
 
     def _by_prefix(self, prefix: str) -> Run | None:
-        branch = self._store.branch()
-        committed = [location.id for location in branch.locations(shard=prefix[:2]) if location.id.startswith(prefix)]
         live = [one.id for one in self._live.directories() if one.id.startswith(prefix)]
+        branch = (
+            self._store.branch()
+        )  # after the live ones: a run that is committed meanwhile is in both, not in neither
+        committed = [location.id for location in branch.locations(shard=prefix[:2]) if location.id.startswith(prefix)]
         ids = sorted({*committed, *live})
         if len(ids) > 1:
             raise AmbiguousRun.of(prefix, [f"{run.id}  {run.name}" for run in map(self._by_id, ids[:11])] + ids[11:])
         return self._by_id(ids[0]) if ids else None
 
     def _last(self, ref: str, back: int) -> Run:
-        live = self._live_runs()
+        live = self._live.runs()
         committed = self._store.newest(back + 1)
         ids = {run.id for run in live}
         runs = sorted([*live, *(run for run in committed if run.id not in ids)], key=_started, reverse=True)
@@ -88,7 +90,7 @@ class References:
         return runs[back]
 
     def _all(self) -> list[Run]:
-        live = self._live_runs()
+        live = self._live.runs()
         ids = {run.id for run in live}
         return [*live, *(run for run in self._store.runs() if run.id not in ids)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -19,16 +19,19 @@ from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
 from gtrack.formats.names import ARTIFACTS, experiment_path, run_path
 from gtrack.formats.yamlio import dumps, load_mapping
-from gtrack.git.lfs import ATTRIBUTES, Pointer, object_path
+from gtrack.git.lfs import Pointer, object_path
 from gtrack.git.lfs import store as lfs_store
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.git.refs import Update, update
 from gtrack.git.worktree import releases
 from gtrack.records import Artifact, Experiment, History, Run
-from gtrack.store.branch import BranchReader, Location, attribute_line
+from gtrack.store.attributes import Attributes
+from gtrack.store.branch import BranchReader, Location
 from gtrack.store.live import EXPERIMENT_NEWS, edit_head, file_lock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gtrack.config import Config
     from gtrack.git.repo import Repository
     from gtrack.records import Value
@@ -158,8 +161,11 @@ class RunStore:
     def _turn(self) -> Iterator[None]:
         """Take turns with the other writers here. Only for speed: without the lock, compare-and-swap still decides."""
         directory = self._repo.common_dir / "gtrack"
-        directory.mkdir(exist_ok=True)
-        lock = file_lock(directory / "commit.lock", _LOCK_SECONDS)
+        lock = None
+        # No lock to be had (a file system without locks, or a read-only one, of which git will tell): no turns, then.
+        with suppress(OSError, NotImplementedError):
+            directory.mkdir(exist_ok=True)
+            lock = file_lock(directory / "commit.lock", _LOCK_SECONDS)
         try:
             yield
         finally:
@@ -226,24 +232,27 @@ class RunStore:
         self, branch: BranchReader, stream: FastImport, live: LiveDir, place: str, earlier: Location | None
     ) -> list[Change]:
         """Return what puts the run directory in place; a resumed run keeps the artifacts that it had."""
-        changes, attributes = [], ""
+        changes, attributes = [], Attributes(b"")
         if earlier is not None:
             kept = next((e.oid for e in branch.tree(earlier.tree) if e.name == ARTIFACTS), None)
             if kept is not None:
                 changes.append(Change(f"{place}/{ARTIFACTS}", kept, "040000"))
-                attributes = (branch.file(earlier, _GITATTRIBUTES) or b"").decode()
-        before = attributes
+                attributes = Attributes(branch.file(earlier, _GITATTRIBUTES) or b"")
+        before = attributes.encode()
         for inside, path in live.files():
-            if inside.startswith(f"{ARTIFACTS}/") and path.stat().st_size >= self._config.lfs_above_mb * _MEGABYTE:
-                line = attribute_line(inside.removeprefix(f"{ARTIFACTS}/"), ATTRIBUTES)
-                attributes += "" if line in attributes else line
+            artifact = inside.removeprefix(f"{ARTIFACTS}/")
+            if artifact != inside and self._is_large(path) and attributes.add(artifact):
                 source = stream.blob(lfs_store(self._repo, path).encode())
             else:
+                attributes.discard(artifact)
                 source = stream.blob_file(path)
             changes.append(Change(f"{place}/{inside}", source))
-        if attributes != before:
+        if attributes.encode() != before:
             changes.append(Change(f"{place}/{_GITATTRIBUTES}", stream.blob(attributes.encode())))
         return changes
+
+    def _is_large(self, path: Path) -> bool:
+        return path.stat().st_size >= self._config.lfs_above_mb * _MEGABYTE
 
     def _experiment_changes(
         self, branch: BranchReader, stream: FastImport, run: Run, news: bytes | None
@@ -253,7 +262,10 @@ class RunStore:
         if found is not None and news is None:
             return []
         known = self._experiment(branch, run.experiment)
-        said = run_dir.decode_experiment(news, run.experiment)
+        try:
+            said = run_dir.decode_experiment(news, run.experiment)
+        except FormatError:  # `LiveDir.finish` has said so in the run
+            said = Experiment(run.experiment)
         wanted = replace(
             known,
             created=known.created or run.started,

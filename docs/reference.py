@@ -1,0 +1,7 @@
+"""The whole command line, for `make docs`: typer writes docs/cli.md from it."""
+
+from __future__ import annotations
+
+from gtrack.cli.app import application
+
+app = application()

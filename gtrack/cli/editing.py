@@ -1,0 +1,109 @@
+"""``gtrack tag``, ``note``, ``init``, ``recover``: change what is said of runs, set up, put in order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtrack.cli.reading import RunRef
+from gtrack.cli.session import directory, examples, note, open_project, resolve, write
+from gtrack.errors import GTrackError, UsageError
+from gtrack.ops.edit import edit_notes, edit_tags
+from gtrack.project import initialise
+from gtrack.render.values import plural, printable
+
+
+def tag(
+    ctx: typer.Context,
+    run: RunRef,
+    pairs: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Tags to set.")] = None,
+    delete: Annotated[list[str] | None, typer.Option("--delete", "-d", metavar="KEY", help="A tag to remove.")] = None,
+) -> None:
+    """Set, remove or print tags of a run.
+
+    With nothing to set or remove, its tags are printed. It works while the run runs and afterwards, when it
+    makes a commit of its own on the runs branch.
+    """
+    tags = dict(_pair(text) for text in pairs or [])
+    project = open_project(ctx)
+    found = resolve(project, run)
+    if tags or delete:
+        found = edit_tags(project, found, tags, delete or [])
+    for key, value in found.tags.items():
+        write(f"{printable(key)}={printable(value)}\n")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{text!r} is no tag; write KEY=VALUE, or -d KEY to remove one.")
+    return key, value
+
+
+def note_(
+    ctx: typer.Context,
+    run: RunRef,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The notes; - reads them from stdin, '' removes them.")],
+    append: Annotated[
+        bool, typer.Option("--append", "-a", help="Add a paragraph instead of replacing the notes.")
+    ] = False,
+) -> None:
+    """Write notes on a run, also after it has ended."""
+    project = open_project(ctx)
+    found = edit_notes(project, resolve(project, run), sys.stdin.read() if text == "-" else text, append=append)
+    note(f"Notes of {printable(found.name)} ({found.short_id}) {'written' if found.notes else 'removed'}.")
+
+
+def init(
+    ctx: typer.Context,
+    where: Annotated[
+        str | None, typer.Argument(metavar="[DIR]", help="The directory [default: the current one].")
+    ] = None,
+) -> None:
+    """Make a directory a gtrack project.
+
+    It becomes a git repository when it is none; what is there stays as it is. This writes .gtrack/config.yaml and
+    .gtrack/.gitignore, and commits nothing.
+    """
+    base = Path(directory(ctx) or Path.cwd())
+    project = initialise(base / where if where else base)
+    write(f"{project.repo.root} is a gtrack project. Runs will be on the branch {project.config.branch}.\n")
+    note("Next: commit .gtrack, then 'gtrack run SCRIPT.py'.")
+
+
+def recover(ctx: typer.Context) -> None:
+    """Commit the runs whose process has died.
+
+    Every command does this by itself; this one says what became of each, and fails when one could not be kept.
+    """
+    project = open_project(ctx, recover=False)
+    failed = 0
+    recovered = project.recover()
+    for found in recovered:
+        name = f"{printable(found.run.name)} ({found.run.short_id})"
+        if found.error is None:
+            write(f"{name}  {found.run.status}\n")
+        else:
+            failed += 1
+            note(f"{name}  not committed: {found.error}", "red")
+    if not recovered:
+        note("No run is to be recovered.")
+    if failed:
+        raise GTrackError(f"{plural(failed, 'run')} could not be committed; nothing of them is lost.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command(epilog=examples("gtrack tag last team=vision stage=trial", "gtrack tag calm-otter-12 -d stage"))(tag)
+    app.command(
+        name="note",
+        epilog=examples(
+            "gtrack note last 'Class weights balanced.'",
+            "gtrack note calm-otter-12 --append - < findings.txt",
+        ),
+    )(note_)
+    app.command(epilog=examples("gtrack init", "gtrack init ../another-project"))(init)
+    app.command(epilog=examples("gtrack recover"))(recover)

@@ -1,0 +1,286 @@
+"""``gtrack ls``, ``show``, ``diff``, ``log``, ``get``, ``status``: look at runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtrack.cli.session import complete_run, examples, note, now, open_project, out, resolve, write
+from gtrack.errors import FormatError, UsageError
+from gtrack.git.repo import Repository
+from gtrack.ops import code as codes
+from gtrack.ops.compare import compare
+from gtrack.ops.get import Written, choose, write_out
+from gtrack.ops.listing import list_runs, newest_runs
+from gtrack.ops.report import last_lines, output, report
+from gtrack.ops.status import status as status_of
+from gtrack.project import Project
+from gtrack.records import Run, Status, Value
+from gtrack.render.comparison import run_titles, write_comparison
+from gtrack.render.data import comparison_data, report_data, run_data, status_data, to_csv, to_json
+from gtrack.render.listing import write_listing
+from gtrack.render.markdown import comparison_markdown
+from gtrack.render.report import write_report
+from gtrack.render.status import write_status
+from gtrack.render.values import harmless, printable, size
+
+_ON_A_SCREEN = 30
+
+RunRef = Annotated[
+    str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="The run: see 'gtrack --help'.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+def ls(
+    ctx: typer.Context,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n", metavar="N", min=0, help="How many at the most, 0 for all [default: 30 on a terminal, else all]."
+        ),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", metavar="NAME", help="Only the runs of this experiment.")
+    ] = None,
+    status: Annotated[Status | None, typer.Option("--status", "-s", help="Only the runs with this status.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", "-c", metavar="LIST", help="What to show, separated by commas; * stands for any text."
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write CSV, with everything that is known unless --columns says.")
+    ] = False,
+) -> None:
+    """List runs, newest first.
+
+    Shown are the parameters that differ between the listed runs, and the metrics. What does not fit the terminal is left
+    out, and named below the table; a pipe gets everything.
+    """
+    if json and csv:
+        raise UsageError("--json and --csv exclude each other.")
+    project = open_project(ctx)
+    console = out()
+    for_a_screen = console.is_terminal and not (json or csv)
+    limit = count or (None if count == 0 or not for_a_screen else _ON_A_SCREEN)
+    runs = newest_runs(project, None if limit is None else limit + 1, experiment, status)
+    listing = list_runs(runs, limit=limit, columns=columns)
+    if json:
+        write(to_json([run_data(run) for run in listing.runs]))
+    elif csv:
+        write(to_csv(listing))
+    elif listing.runs:
+        write_listing(console, listing, now())
+    else:
+        note(_no_runs(project, experiment, status))
+
+
+def _no_runs(project: Project, experiment: str | None, status: Status | None) -> str:
+    names = list(project.store.branch().experiment_trees())
+    if experiment is not None and experiment not in names:
+        return f"There is no run of the experiment {experiment!r}. Experiments: {', '.join(names) or 'none yet'}."
+    if status is not None:
+        return f"No run is {status}."
+    return "No runs yet. 'gtrack run SCRIPT.py' makes one."
+
+
+def show(
+    ctx: typer.Context,
+    run: Annotated[
+        str, typer.Argument(metavar="[RUN]", autocompletion=complete_run, help="The run [default: last].")
+    ] = "last",
+    json: Json = False,
+) -> None:
+    """Show everything about one run.
+
+    Parameters, metrics with the course of each, inputs, tags, notes, artifacts and environment; of a run that failed also
+    the end of its output.
+    """
+    project = open_project(ctx)
+    found = report(project, resolve(project, run))
+    if json:
+        write(to_json(report_data(found)))
+    else:
+        write_report(out(), found, now())
+
+
+def diff(
+    ctx: typer.Context,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=complete_run,
+            help="Two or more; the first is what the others are compared with.",
+        ),
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Show the code as a patch, and nothing else.")] = False,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write GitHub-flavoured Markdown.")] = False,
+) -> None:
+    """Show what differs between runs.
+
+    Parameters, metrics with their change, inputs, tags, environment, packages and code. Green, or a triangle that points
+    up, is better in the sense of the metric's goal; red, or one that points down, is worse.
+    """
+    if code + json + markdown > 1:
+        raise UsageError("--code, --json and --markdown exclude each other.")
+    project = open_project(ctx)
+    found = _different_runs(project, runs)
+    if code:
+        _write_patches(project.repo, found)
+        return
+    comparison = compare(found, [_environment(project, run) for run in found])
+    changes = [codes.code_change(project.repo, found[0], run) for run in found[1:]]
+    if json:
+        write(to_json(comparison_data(comparison, changes, everything=everything)))
+    elif markdown:
+        write(comparison_markdown(comparison, changes, everything=everything))
+    else:
+        write_comparison(out(), comparison, changes, now(), everything=everything)
+
+
+def _different_runs(project: Project, refs: list[str]) -> list[Run]:
+    if len(refs) < 2:
+        raise UsageError("diff compares two runs or more: gtrack diff A B.")
+    found: dict[str, tuple[str, Run]] = {}
+    for ref in refs:
+        run = resolve(project, ref)
+        if run.id in found:
+            raise UsageError(f"{found[run.id][0]!r} and {ref!r} are the same run, {run.name} ({run.short_id}).")
+        found[run.id] = ref, run
+    return [run for _, run in found.values()]
+
+
+def _environment(project: Project, run: Run) -> Mapping[str, Value]:
+    try:
+        return project.environment(run.id)
+    except FormatError as error:
+        note(f"{printable(run.name)}: {error}", "yellow")
+        return {}
+
+
+def _write_patches(repo: Repository, runs: list[Run]) -> None:
+    console = out()
+    colour = console.is_terminal and not console.no_color and console.color_system is not None
+    titles = run_titles(runs)
+    for title, run in zip(titles[1:], runs[1:], strict=True):
+        change = codes.code_change(repo, runs[0], run)
+        if change.problem:
+            note(f"The code of {titles[0]} and {title} cannot be compared: {change.problem}.", "yellow")
+        elif not change.files:
+            note(f"{titles[0]} and {title} ran the same code.")
+        if len(runs) > 2:
+            note(f"{titles[0]} → {title}", "bold")
+        _write_bytes(codes.patch(repo, runs[0], run, colour=colour))
+
+
+def _write_bytes(data: bytes) -> None:
+    """Write what a run or its author wrote: byte for byte to a pipe, without what could steer the terminal to one."""
+    if sys.stdout.isatty():
+        write(harmless(data.decode(errors="replace")))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+
+def log(
+    ctx: typer.Context,
+    run: RunRef,
+    lines: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="Only the last N lines.")] = None,
+) -> None:
+    """Print what a run wrote to stdout and stderr."""
+    project = open_project(ctx)
+    found = resolve(project, run)
+    data = output(project, found.id)
+    if not data:
+        note(
+            f"Nothing is kept of the output of {printable(found.name)}: 'gtrack run' keeps it, a run of its own does not."
+        )
+    elif lines is not None:
+        _write_bytes("".join(f"{line}\n" for line in last_lines(data, lines)).encode())
+    else:
+        _write_bytes(data)
+
+
+def get(
+    ctx: typer.Context,
+    run: RunRef,
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help="An artifact, or a folder of them [default: all].")
+    ] = None,
+    directory: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="Where to write; - writes one artifact to stdout.")
+    ] = ".",
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace files that are there and differ.")] = False,
+) -> None:
+    """Write artifacts of a run out as files.
+
+    Each file is written below DIR under its own path. A file that is there and differs is kept, unless --force.
+    """
+    project = open_project(ctx)
+    found = resolve(project, run)
+    artifacts = choose(project, found, path)
+    if directory == "-":
+        if len(artifacts) != 1:
+            raise UsageError(f"Only one artifact can be written to stdout, and there are {len(artifacts)}: name one.")
+        data = project.artifact_bytes(found.id, artifacts[0].path)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        return
+    write_out(project, found, artifacts, Path(directory), force=force, tell=_tell_written)
+
+
+def _tell_written(one: Written) -> None:
+    note(f"{one.path} ({size(one.artifact.size)}{'' if one.changed else ', already there'})", "none")
+
+
+def status(ctx: typer.Context, json: Json = False) -> None:
+    """Show where things stand.
+
+    The repository, its runs by status, live runs, and what a run would record now.
+    """
+    found = status_of(open_project(ctx))
+    if json:
+        write(to_json(status_data(found)))
+    else:
+        write_status(out(), found, now())
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command(
+        epilog=examples(
+            "gtrack ls",
+            "gtrack ls -e churn --status failed",
+            "gtrack ls --columns 'name,params.optimizer.*,metrics.f1,tags.team'",
+            "gtrack ls --csv > runs.csv",
+        )
+    )(ls)
+    app.command(epilog=examples("gtrack show", "gtrack show calm-otter-12", "gtrack show best:f1 --json | jq .params"))(
+        show
+    )
+    app.command(
+        epilog=examples(
+            "gtrack diff last~1 last",
+            "gtrack diff best:f1 last --code",
+            "gtrack diff 6f1c 09ab 77de --markdown > comparison.md",
+        )
+    )(diff)
+    app.command(epilog=examples("gtrack log last", "gtrack log calm-otter-12 -n 20"))(log)
+    app.command(
+        epilog=examples(
+            "gtrack get last",
+            "gtrack get calm-otter-12 figures -o report",
+            "gtrack get best:f1 scores.json -o - | jq .f1",
+        )
+    )(get)
+    app.command(epilog=examples("gtrack status", "gtrack -C ../other status --json"))(status)

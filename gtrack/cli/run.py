@@ -1,0 +1,234 @@
+"""``gtrack run``: run a script, a module or any command as a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from gtrack.cli.session import examples, note, open_project
+from gtrack.errors import UsageError
+from gtrack.launch.given import read_given
+from gtrack.launch.launch import LaunchRequest, LaunchResult, launch
+from gtrack.launch.process import Console, signal_name
+from gtrack.launch.signals import Stopped
+from gtrack.launch.target import Target
+from gtrack.records import Status
+from gtrack.render.values import duration, metric, plural, printable
+
+_AFTER = "gtrack.after"
+_MOST_METRICS = 8
+_STYLES = {Status.FINISHED: "bold green", Status.FAILED: "bold red", Status.KILLED: "bold yellow"}
+
+
+class _RunCommand(typer.core.TyperCommand):
+    """Keeps what stands after ``--`` apart: it is not gtrack's."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--" in args:
+            cut = args.index("--")
+            ctx.meta[_AFTER] = args[cut + 1 :]
+            args = args[:cut]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        return ["[OPTIONS]", "SCRIPT | -m NAME", "[-- ARGS...]"]
+
+
+def run(
+    ctx: typer.Context,
+    script: Annotated[str | None, typer.Argument(metavar="[SCRIPT]", help="The Python script to run.")] = None,
+    extra: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)] = None,
+    module: Annotated[
+        str | None, typer.Option("--module", "-m", metavar="NAME", help="Run a module or package, as python -m does.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param", "-p", metavar="NAME=VALUE", help="Set a parameter of the script; a YAML scalar or list."
+        ),
+    ] = None,
+    params_file: Annotated[
+        Path | None,
+        typer.Option("--params-file", metavar="FILE", help="Set the parameters that a YAML or JSON file holds."),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", metavar="NAME", help="The experiment that the run belongs to.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The name of the run  [default: one is made up].")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Tag the run.")] = None,
+    notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="Write notes on the run.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="[NAME=]PATH", help="Record the version of a data file or directory."),
+    ] = None,
+    artifacts: Annotated[
+        list[str] | None,
+        typer.Option("--artifacts", metavar="GLOB", help="Keep the files that match when the script has ended."),
+    ] = None,
+    metrics_file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metrics-file", metavar="FILE", help="Take metrics from a JSON, YAML or CSV file that it writes."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Seed Python's, numpy's and torch's random generators.")
+    ] = None,
+    no_snapshot: Annotated[
+        bool, typer.Option("--no-snapshot", help="Do not commit uncommitted changes as the run's code.")
+    ] = False,
+    require_clean: Annotated[
+        bool, typer.Option("--require-clean", help="Refuse to run when there are uncommitted changes.")
+    ] = False,
+    no_scan: Annotated[
+        bool, typer.Option("--no-scan", help="Do not take 'name: number' lines of the output for metrics.")
+    ] = False,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Do not keep matplotlib figures.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at the end but what went wrong.")] = False,
+) -> None:
+    """Run a script as a run: gtrack run SCRIPT [OPTIONS] [-- ARGS...].
+
+    The script needs no change. Its parameters are those of gtrack.params(), argparse, click or typer, else its
+    module-level constants. Without SCRIPT, what follows -- is the command to run. The exit code is the script's.
+    """
+    after = ctx.meta.get(_AFTER)
+    target = _target(script, extra or [], module, after)
+    if target.command and (param or params_file):
+        raise UsageError(
+            "--param needs a Python script whose parameters gtrack can find. Give them to the command itself, or run "
+            "its script: gtrack run SCRIPT --param name=value"
+        )
+    request = LaunchRequest(
+        target=target,
+        cwd=Path.cwd(),
+        given=read_given(param or [], params_file),
+        name=name,
+        experiment=experiment,
+        tags=_tags(tag or []),
+        notes=notes,
+        inputs=inputs or [],
+        artifacts=artifacts or [],
+        metrics_files=metrics_file or [],
+        snapshot=not no_snapshot,
+        require_clean=require_clean,
+        seed=seed,
+        scan=not no_scan,
+        figures=not no_figures,
+    )
+    try:
+        result = launch(open_project(ctx), request, _console())
+    except Stopped as stopped:
+        raise typer.Exit(128 + stopped.signum) from None
+    try:
+        _show(result, quiet=quiet)
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, SystemExit):
+        # Nobody reads it. The exit code stays the script's: what is still to be flushed goes nowhere without a fuss.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if result.signal == signal.SIGINT:
+        _die_interrupted()
+    raise typer.Exit(result.exit_code)
+
+
+def _console() -> Console:
+    # Where gtrack itself was started without a stdout, its number soon belongs to some file of ours.
+    return Console(1 if sys.stdout is not None else None, 2 if sys.stderr is not None else None)
+
+
+def _target(script: str | None, extra: list[str], module: str | None, after: list[str] | None) -> Target:
+    for word in [*([script] if script else []), *extra]:
+        if word.startswith("-") and word != "-":
+            raise UsageError(_unknown_option(word, script, module))
+    if script is not None and module is not None:
+        extra = [script, *extra]
+    if extra:
+        what = f"-m {module}" if module is not None else script
+        raise UsageError(f"{extra[0]!r} is not gtrack's. Put it after --: gtrack run {what} -- {' '.join(extra)}")
+    if script is not None or module is not None:
+        return Target(script=script, module=module, args=after or [])
+    if not after:
+        raise UsageError("What is to be run? gtrack run SCRIPT, gtrack run -m MODULE, or gtrack run -- COMMAND")
+    return Target(command=after)
+
+
+def _unknown_option(word: str, script: str | None, module: str | None) -> str:
+    known = [
+        *(
+            "--module",
+            "--param",
+            "--params-file",
+            "--experiment",
+            "--name",
+            "--tag",
+            "--notes",
+            "--input",
+            "--artifacts",
+        ),
+        *("--metrics-file", "--seed", "--no-snapshot", "--require-clean", "--no-scan", "--no-figures", "--quiet"),
+    ]
+    close = get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.75)
+    if close:
+        return f"gtrack run has no option {word}. Did you mean {close[0]}?"
+    what = f"-m {module}" if module is not None else script if script and not script.startswith("-") else "SCRIPT"
+    return f"gtrack run has no option {word}. If it is the script's, put it after --: gtrack run {what} -- {word}"
+
+
+def _tags(words: list[str]) -> dict[str, str]:
+    tags = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--tag takes KEY=VALUE, not {word!r}.")
+        tags[key] = value
+    return tags
+
+
+def _show(result: LaunchResult, *, quiet: bool) -> None:
+    """Say on stderr what became of the run: stdout is the script's alone."""
+    run = result.run
+    if result.open_line and os.isatty(2):
+        os.write(2, b"\n")
+    if not quiet:
+        how = f" by {signal_name(result.signal)}" if result.signal is not None else ""
+        code = f" with exit code {result.exit_code}" if run.status is Status.FAILED else ""
+        head = f"{printable(run.name)}  {run.short_id}  {run.status}{how}{code}  {duration(run.duration)}"
+        note(head.rstrip(), _STYLES.get(run.status, "bold"))
+        if run.metrics:
+            shown = [f"{printable(key)} {metric(number)}" for key, number in list(run.metrics.items())[:_MOST_METRICS]]
+            more = len(run.metrics) - len(shown)
+            note("  " + "  ".join(shown) + (f"  and {plural(more, 'more metric')}" if more else ""), "")
+    for notice in result.notices:
+        note(f"  Note: {printable(notice)}", "yellow")
+    if run.status is not Status.FINISHED and not quiet:
+        note(f"  'gtrack log {printable(run.name)}' has its output.")
+
+
+def _die_interrupted() -> None:
+    # As the script did. A shell that runs this in a loop ends the loop only when Ctrl-C ended the command; the code that it
+    # shows is 130.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the command line."""
+    app.command(
+        cls=_RunCommand,
+        context_settings={"ignore_unknown_options": True},
+        epilog=examples(
+            "gtrack run train.py --param n_estimators=100 --param 'layers=[64, 32]'",
+            "gtrack run train.py -p lr=1e-3 --input data/train.csv -- --verbose",
+            "gtrack run -m package.train --seed 7 --tag team=vision",
+            "gtrack run --artifacts 'out/**/*.png' -- make figures",
+        ),
+    )(run)

@@ -1,0 +1,105 @@
+"""What every command stands on: the project that it works in, and where it writes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from gtrack.errors import GTrackError
+from gtrack.ops.listing import newest_runs
+from gtrack.project import Project
+from gtrack.records import Run
+from gtrack.render.table import write_line
+from gtrack.render.values import age, printable
+
+_OFFERED = 200
+
+
+def examples(*lines: str) -> str:
+    """Return the ``Examples:`` block that stands below the help of a command, its lines as they are."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def directory(ctx: typer.Context) -> str | None:
+    """Return what ``-C`` said, as an absolute path; None when it was not given."""
+    found = ctx.find_root().params.get("directory")
+    return str(Path.cwd() / str(found)) if found else None
+
+
+def open_project(ctx: typer.Context, *, recover: bool = True) -> Project:
+    """Open the project that ``-C``, ``GTRACK_REPO`` or the current directory names.
+
+    Args:
+        ctx: typer's context of the command.
+        recover: commit the runs whose process has died, and say so on stderr.
+
+    Raises:
+        NotARepository: there is none.
+        ConfigError: its settings are wrong.
+    """
+    project = Project.open(directory(ctx))
+    ctx.call_on_close(project.repo.objects.close)
+    if recover:
+        for found in project.recover():
+            name = f"{printable(found.run.name)} ({found.run.short_id})"
+            if found.error is None:
+                note(f"Run {name} had died; what it had written is kept, as {found.run.status}.")
+            else:
+                note(f"Run {name} has died and could not be kept yet: {found.error}", "yellow")
+    return project
+
+
+def resolve(project: Project, ref: str) -> Run:
+    """Return the run that ``ref`` names; where a name is several runs', say on stderr which one was taken.
+
+    Raises:
+        RunNotFound: none does.
+        AmbiguousRun: it is a prefix of several ids.
+    """
+    run = project.resolve(ref)
+    if project.references.said:
+        note(project.references.said)
+    return run
+
+
+def out() -> Console:
+    """Return stdout: with colours and a width when it is a terminal, plain otherwise; ``NO_COLOR`` is honoured."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def write(text: str) -> None:
+    """Write text for a program to stdout as it is."""
+    sys.stdout.write(text)
+
+
+def note(text: str, style: str = "dim") -> None:
+    """Say something on stderr, where it is in nobody's way."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    for line in text.splitlines():
+        write_line(console, Text(printable(line), style))
+
+
+def now() -> datetime:
+    """Return the moment to which ages are counted."""
+    return datetime.now(timezone.utc)
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer run names to the shell, the newest first, with what each one is; ids only once digits of one are typed."""
+    try:
+        runs = newest_runs(open_project(ctx, recover=False), _OFFERED)
+    except GTrackError:  # a shell that completes must not be told of errors
+        return []
+    moment = now()
+    told = [f"{run.experiment}, {run.status} {age(run.started, moment)}".strip() for run in runs]
+    offered = dict(zip(["last"], told, strict=False))
+    for run, text in zip(runs, told, strict=True):
+        offered.setdefault(run.name, text)
+        if incomplete:
+            offered.setdefault(run.id[: max(len(incomplete), 8)], f"{run.name}, {text}")
+    return [(printable(word), printable(text)) for word, text in offered.items() if word.startswith(incomplete)]

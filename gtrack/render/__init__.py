@@ -1,0 +1,3 @@
+"""Records to text: for a terminal, a pipe, a program, a page."""
+
+from __future__ import annotations

@@ -1,0 +1,92 @@
+"""Put a committed run back into a live directory, so that it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from gtrack.errors import FormatError
+from gtrack.formats import run_dir
+from gtrack.formats.history import RESERVED, fold, parse_rows
+from gtrack.formats.yamlio import dumps
+from gtrack.records import Status
+
+if TYPE_CHECKING:
+    from gtrack.records import CodeState, Number, Run
+    from gtrack.store.live import LiveDir, LiveStore
+    from gtrack.store.runs import RunStore
+
+_ROW_FILES = (run_dir.HISTORY, run_dir.SYSTEM)
+_OTHER_FILES = (run_dir.PARAMS, run_dir.INPUTS, run_dir.OUTPUT, run_dir.ENVIRONMENT)
+
+
+def reopen(store: RunStore, live_store: LiveStore, run_id: str, code: CodeState) -> tuple[LiveDir, Run]:
+    """Return a live directory, owned by this process, that holds what a committed run has; and the run as it is now.
+
+    Its artifacts stay where they are. What it was before is noted in ``run.yaml`` under ``resumed``.
+
+    Args:
+        store: where it is committed.
+        live_store: where it goes.
+        run_id: the run.
+        code: the code that goes on with it.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunIsActive: it has a live directory.
+        CommitFailed: the live directory cannot be made.
+    """
+    run = store.run(run_id)
+    running = replace(run, status=Status.RUNNING, ended=None, exit_code=None, code=code)
+    live = live_store.create(running)
+    try:
+        for name in _OTHER_FILES:
+            data = store.file(run_id, name)
+            if data:
+                live.write(name, _whole_lines(data) if name == run_dir.PARAMS else data)
+        for name in _ROW_FILES:
+            data = store.file(run_id, name)
+            if data:
+                live.write(name, _whole_lines(data))
+        own = _not_from_history(run, live.read(run_dir.HISTORY) or b"")
+        if own:
+            live.write(run_dir.METRICS, dumps(own).encode())
+        _note_session(store, live, run)
+    except BaseException:
+        live.remove()
+        raise
+    return live, running
+
+
+def _whole_lines(data: bytes) -> bytes:
+    """End the last line, which a crash may have torn: what comes now begins one of its own."""
+    return data if data.endswith(b"\n") else data + b"\n"
+
+
+def _not_from_history(run: Run, history: bytes) -> dict[str, Number]:
+    """Return the metrics that say more than the rows do; the others follow from the rows, also when a definition changes."""
+    kinds = {name: one.summary for name, one in run.metric_definitions.items()}
+    told: dict[str, Number] = {}
+    for row in parse_rows(history)[0]:
+        fold(told, {name: value for name, value in row.items() if name not in RESERVED}, kinds)
+    return {name: value for name, value in run.metrics.items() if repr(told.get(name)) != repr(value)}
+
+
+def _note_session(store: RunStore, live: LiveDir, run: Run) -> None:
+    try:
+        head = store.head(run.id)
+    except FormatError:  # a damaged head is written anew from what could be read of it
+        head = {}
+    session = {
+        "at": datetime.now(timezone.utc),
+        "previous_status": run.status.value,
+        "previous_ended": run.ended,
+        "previous_commit": run.code.commit,
+    }
+
+    def note(now: dict[str, Any]) -> None:
+        known = {key: value for key, value in head.items() if key not in now}
+        now.update(known, resumed=[*(head.get("resumed") or []), session])
+
+    live.edit(note)
