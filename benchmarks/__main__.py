@@ -21,7 +21,7 @@ from benchmarks.peers import PEERS, Peer, is_installed
 Cells = dict[str, str]
 
 # Row of the table, and what gtrack aims at.
-IMPORT = ("import, s", "≤ 0.12")
+IMPORT = ("import with the first verb, s", "≤ 0.12")
 RUN = ("run: 10 parameters, 5 metrics, ms", "≤ 25")
 CALLS = ("rows of 5 metrics a second, calls", "≥ 100,000")
 UNTIL_KEPT = ("  and until they are kept", "")

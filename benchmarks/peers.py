@@ -28,10 +28,12 @@ class Peer(Protocol):
     Attributes:
         name: what the table calls it.
         module: what is imported; it is measured only where this is installed.
+        verb: the name in it that begins a run; a module may load what this needs only when it is asked for.
     """
 
     name: str
     module: str
+    verb: str
 
     def prepare(self, directory: Path) -> None:
         """Do what a user does once for a project, not once for a run; ``directory`` is a git repository."""
@@ -57,6 +59,7 @@ class GTrack:
 
     name = "gtrack"
     module = "gtrack"
+    verb = "start_run"
 
     def prepare(self, directory: Path) -> None:
         os.chdir(directory)
@@ -95,6 +98,7 @@ class JsonLines:
 
     name = "JSONL file"
     module = "json"
+    verb = "dumps"
 
     def prepare(self, directory: Path) -> None:
         pass
@@ -120,6 +124,7 @@ class Mlflow:
 
     name = "mlflow"
     module = "mlflow"
+    verb = "start_run"
 
     def prepare(self, directory: Path) -> None:
         import mlflow
@@ -156,6 +161,7 @@ class Wandb:
 
     name = "wandb offline"
     module = "wandb"
+    verb = "init"
 
     def prepare(self, directory: Path) -> None:
         pass
@@ -215,6 +221,7 @@ class TensorboardX:
 
     name = "tensorboardX"
     module = "tensorboardX"
+    verb = "SummaryWriter"
 
     def prepare(self, directory: Path) -> None:
         self._runs = 0
@@ -263,6 +270,7 @@ class Trackio:
 
     name = "trackio"
     module = "trackio"
+    verb = "init"
 
     def prepare(self, directory: Path) -> None:
         os.environ["TRACKIO_DIR"] = str(directory / "trackio")
@@ -298,6 +306,7 @@ class Dvclive:
 
     name = "dvclive"
     module = "dvclive"
+    verb = "Live"
 
     def prepare(self, directory: Path) -> None:
         os.chdir(directory)

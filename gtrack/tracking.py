@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from gtrack.capture.environment import capture, redact_command
 from gtrack.capture.hardware import Sampler
@@ -244,7 +244,7 @@ class ActiveRun:
     # Metrics
 
     def log_metrics(  # noqa: C901 - called for every step of every training loop: a function more is a tenth of its time
-        self, metrics: Mapping[str, Number], step: Number | None = None, timestamp: float | datetime | None = None
+        self, metrics: Mapping[str, Any], step: Any = None, timestamp: SupportsFloat | datetime | None = None
     ) -> None:
         """Log values of metrics, with a step as one row of the history, without one as the values that stand for the run.
 
@@ -305,7 +305,9 @@ class ActiveRun:
     def _not_written(self, error: OSError) -> GTrackError:
         who, reason = f"Run {self.name} ({self.id[:8]})", error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
-            return GTrackError(f"{who} was ended by the process that owns it, or removed: there is no {self.directory}.")
+            return GTrackError(
+                f"{who} was ended by the process that owns it, or removed: there is no {self.directory}."
+            )
         return CommitFailed(f"{who} cannot be written: {reason}. What it logged so far is in {self.directory}.")
 
     def _enter_child(self) -> None:
@@ -561,7 +563,7 @@ class ActiveRun:
         text = "".join(traceback.format_exception(error))
         if isinstance(error, SystemExit):
             text = f"{error.code}\n" if isinstance(error.code, str) else ""
-        if not self._ended:
+        if text and not self._ended:
             with suppress(GTrackError):  # the error of the block is the one to hear of
                 self.append_output(text.encode(errors="replace"))
         return Status.KILLED if isinstance(error, KeyboardInterrupt) else Status.FAILED

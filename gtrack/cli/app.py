@@ -149,6 +149,8 @@ def _cache_directory() -> Path:
 
 def _flush(code: int) -> int:
     """Write out what is still kept back, so that a full disk is told and a closed pipe is not."""
+    if sys.stdout is None:  # closed before gtrack began
+        return code
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path, PurePath
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from gtrack.capture.data import describe
 from gtrack.capture.tables import table_to_bytes
@@ -22,7 +22,7 @@ from gtrack.formats.yamlio import dumps
 from gtrack.store.artifacts import check_source, walk
 
 if TYPE_CHECKING:
-    from gtrack.records import Input, Number
+    from gtrack.records import Input
 
 GIVEN_VARIABLE = "GTRACK_GIVEN"
 """Holds the parameters that ``gtrack run`` was given, as JSON."""
@@ -57,7 +57,9 @@ def log_params(params: Mapping[str, object]) -> None:
     active("log_params").log_params(params)
 
 
-def log_metric(key: str, value: Number, step: Number | None = None, timestamp: float | datetime | None = None) -> None:
+def log_metric(
+    key: str, value: SupportsFloat, step: SupportsFloat | None = None, timestamp: SupportsFloat | datetime | None = None
+) -> None:
     """Log one value of a metric.
 
     Args:
@@ -74,7 +76,9 @@ def log_metric(key: str, value: Number, step: Number | None = None, timestamp: f
 
 
 def log_metrics(
-    metrics: Mapping[str, Number], step: Number | None = None, timestamp: float | datetime | None = None
+    metrics: Mapping[str, SupportsFloat],
+    step: SupportsFloat | None = None,
+    timestamp: SupportsFloat | datetime | None = None,
 ) -> None:
     """Log values of several metrics at one step, as one row.
 

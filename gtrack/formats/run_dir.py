@@ -195,7 +195,7 @@ class _Reader:
         """Return what the lines of a live ``metrics.yaml`` come to: it may have a line for every call, too many for YAML."""
         summary: dict[str, Number] = {}
         for at, line in enumerate((self.data(METRICS) or b"").split(b"\n"), start=1):
-            if not line:
+            if line in (b"", b"{}"):
                 continue
             try:
                 name, value = _metric_line(line)

@@ -84,7 +84,7 @@ def check_number(value: object, what: str) -> Number:
         return check_number(item, what)
     try:
         number = float(value) if hasattr(value, "__float__") else None
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch's are RuntimeErrors
         number = None
     if number is None:
         raise InvalidValue(f"The {what} is {_shown(value)} ({type(value).__name__}), which is no number.")

@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import yaml
 
 from gtrack.errors import FormatError, InvalidValue
+from gtrack.formats import flat
 
 if TYPE_CHECKING:
     from gtrack.records import Scalar, Value
@@ -182,9 +183,9 @@ class _Loader(_SafeLoader):
         for tag in (*(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map")), None)
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """Take keys as they are written: ``1: x`` names ``1``; of a key that comes twice the last one counts."""
-        mapping = {}
+        mapping: dict[Hashable, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
@@ -303,6 +304,9 @@ def load_mapping(data: str | bytes, what: str) -> dict[str, Value]:
     Raises:
         FormatError: as ``loads``, or the document is no mapping.
     """
+    quick = flat.parse(data) if isinstance(data, bytes) and len(data) <= MAX_BYTES else None
+    if quick is not None:
+        return quick
     value = loads(data, what)
     if value is None:
         return {}

@@ -282,7 +282,8 @@ class Repository:
 
 
 def _start(git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool = True) -> Popen[bytes]:
-    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env)
+    # In a session of its own: Ctrl-C at the terminal is for the user's program, not for the git that keeps its runs.
+    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env, start_new_session=True)
     child, process.proc = process.proc, None  # GitPython's wrapper would end the child when it is collected
     if child is None:
         raise GitError(f"git {command[-1]} could not be started.")

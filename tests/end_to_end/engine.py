@@ -144,7 +144,9 @@ def check_run_commit(run_commit: str, branch_commit: str, cwd: Path) -> str:
     assert git("show", "--no-patch", "--format=%B", branch_commit) == f"{subject}\n\n{body}"
 
     against = code or git("hash-object", "-t", "tree", "--stdin")
-    added = git("diff-tree", "-r", "--no-renames", "--name-status", against, run_commit).splitlines()
+    added = git(
+        "-c", "core.quotePath=false", "diff-tree", "-r", "--no-renames", "--name-status", against, run_commit
+    ).splitlines()
     assert added
     assert all(line.startswith(f"A\t{place}/") for line in added), added
     assert git("ls-tree", "--name-only", "--full-tree", branch_commit) == "experiments"

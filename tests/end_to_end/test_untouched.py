@@ -155,4 +155,6 @@ def test_inherited_index_is_left_alone(tree: Path, git: Git, tmp_path: Path) -> 
 
 
 def code_of(git: Git, run_id: str) -> str:
-    return git("log", "-1", f"--grep=Run: {run_id}", "--format=%(trailers:key=Code-Commit,valueonly,separator=)", "gtrack/runs")
+    return git(
+        "log", "-1", f"--grep=Run: {run_id}", "--format=%(trailers:key=Code-Commit,valueonly,separator=)", "gtrack/runs"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -219,7 +220,7 @@ def test_a_package_is_run_as_python_does(launcher: Launcher) -> None:
 def test_a_module_that_only_python_finds_has_its_parameters(launcher: Launcher, given: dict[str, str]) -> None:
     for name, source in PACKAGE.items():
         launcher.write(f"elsewhere/{name}", source)
-    launcher.env["PYTHONPATH"] = str(launcher.root / "elsewhere")
+    launcher.env["PYTHONPATH"] = os.pathsep.join([str(launcher.root / "elsewhere"), os.environ.get("PYTHONPATH", "")])
     assert launcher.found(module="pkg").open
     parser = launcher.run("pkg", given, module=True)
     constants = launcher.run("pkg.train", given, module=True)

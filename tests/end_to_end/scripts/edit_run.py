@@ -8,4 +8,6 @@ from gtrack.project import Project
 
 project = Project.open()
 for colour in ("red", "blue"):
-    project.store.edit(sys.argv[1], lambda head, colour=colour: head["tags"].update(colour=colour), f"tag colour={colour}")
+    project.store.edit(
+        sys.argv[1], lambda head, colour=colour: head["tags"].update(colour=colour), f"tag colour={colour}"
+    )
