@@ -119,7 +119,9 @@ def parse(data: bytes, where: str) -> Config:
 
 def _branch(name: str, where: str) -> str:
     parts = name.split("/")
-    bad = name in {"@", "HEAD"} or any(not part or part.startswith((".", "-")) or part.endswith((".lock", ".")) for part in parts)
+    bad = name in {"@", "HEAD"} or any(
+        not part or part.startswith((".", "-")) or part.endswith((".lock", ".")) for part in parts
+    )
     if bad or ".." in name or "@{" in name or any(c in _REF_REFUSED or ord(c) < 33 or ord(c) == 127 for c in name):
         raise ConfigError(f"{where}: branch: {name!r} is no branch name that git accepts.")
     return name

@@ -11,7 +11,8 @@ One base, so that ``except GTrackError`` catches all of them; each also inherits
     │   ├── InvalidValue              a value that cannot be written
     │   ├── InvalidPath               an artifact path that escapes or cannot exist in git
     │   ├── ConfigError               .gtrack/config.yaml
-    │   └── UnknownParameter          a --param that the script does not have
+    │   ├── UnknownParameter          a --param that the script does not have
+    │   └── QueryError                a filter or an order that cannot be read
     ├── NotARepository    LookupError
     ├── RunNotFound       LookupError
     ├── AmbiguousRun      LookupError
@@ -74,6 +75,23 @@ class UnknownParameter(UsageError):
         """Build the message that names the nearest parameter of ``script`` and lists the others."""
         has = f"It has: {', '.join(known)}." if known else "It has no parameters that gtrack can set."
         return cls(f"{script} has no parameter {name!r}.{nearest(name, known)} {has}")
+
+
+class QueryError(UsageError):
+    """A filter or an order that cannot be read.
+
+    Args:
+        message: what is wrong, with the text and a caret under the place.
+        text: the whole filter or order.
+        position: index of the first character in it that is wrong.
+        expected: what could have stood there; may be empty.
+    """
+
+    def __init__(self, message: str, text: str = "", position: int = 0, expected: str = "") -> None:
+        super().__init__(message)
+        self.text = text
+        self.position = position
+        self.expected = expected
 
 
 class NotARepository(GTrackError, LookupError):

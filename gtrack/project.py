@@ -12,23 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.capture.environment import redact_url
+from gtrack.capture.environment import DEFAULT_VARIABLES, capture, redact_url
 from gtrack.config import DIRECTORY, FILE, TEMPLATE, Config, load
-from gtrack.errors import ArtifactNotFound, GTrackError, NotARepository
+from gtrack.errors import ArtifactNotFound, ConfigError, FormatError, GTrackError, NotARepository, RunNotFound
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
-from gtrack.formats.names import ARTIFACTS
+from gtrack.formats.names import ARTIFACTS, experiment_path
 from gtrack.formats.yamlio import load_mapping
 from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
 from gtrack.store.live import LiveStore, ignore_text
+from gtrack.store.liveness import read_exit
 from gtrack.store.references import References
 from gtrack.store.runs import RunStore
+from gtrack.variables import REPO_VARIABLE
 
 if TYPE_CHECKING:
-    from gtrack.records import History, LeftOut, Run, Value
+    from gtrack.records import Experiment, History, LeftOut, Run, Value
     from gtrack.store.live import LiveDir
 
 _MEGABYTE = 1024 * 1024
@@ -67,6 +69,7 @@ class Project:
         self._identity: Identity | None = None
         self._git_config: dict[str, str] | None = None
         self._code: CodeState | None = None
+        self._machine: dict[str, Value] | None = None
         self._maintained = 0.0
 
     @classmethod
@@ -80,7 +83,7 @@ class Project:
             NotARepository: it is in none.
             ConfigError: its settings are wrong.
         """
-        repo = Repository.find(Path(start or os.environ.get("GTRACK_REPO") or Path.cwd()))
+        repo = Repository.find(Path(start or os.environ.get(REPO_VARIABLE) or Path.cwd()))
         return cls(repo, load(repo.root))
 
     def git_config(self) -> dict[str, str]:
@@ -121,6 +124,7 @@ class Project:
 
         Raises:
             GTrackError: the repository is bare.
+            ConfigError: the runs branch itself is checked out.
             GitError: the working tree cannot be recorded.
         """
         with self._lock:
@@ -130,6 +134,11 @@ class Project:
 
     def _record_code(self, *, take_snapshot: bool) -> CodeState:
         state = self.worktree()
+        if state.branch == self.config.branch:
+            raise ConfigError(
+                f"The branch {state.branch} is checked out, and it is the one that runs are written to. Check out another one, "
+                "or name another for the runs (branch: in .gtrack/config.yaml)."
+            )
         commit = state.head
         left_out: tuple[LeftOut, ...] = ()
         if state.dirty and take_snapshot:
@@ -144,6 +153,27 @@ class Project:
         urls = (config.get(f"remote.{name}.url".lower()) for name in names if name)
         found = next((url for url in urls if url), None)
         return redact_url(found) if found else None
+
+    def machine(self) -> dict[str, Value]:
+        """Return what ``environment.yaml`` holds of this process's machine and packages, looked at once."""
+        with self._lock:
+            if self._machine is None:
+                self._machine = capture((*DEFAULT_VARIABLES, *self.config.environment_variables))
+            return self._machine
+
+    def definition(self, experiment: str) -> Experiment | None:
+        """Return what ``experiments/<name>/experiment.yaml`` in the working tree says of an experiment; None without one.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        path = (self.repo.root or self.repo.git_dir) / experiment_path(experiment)
+        try:
+            return run_dir.decode_experiment(path.read_bytes(), experiment)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, FormatError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
 
     def resolve(self, ref: str) -> Run:
         """Return the run that a reference names, live or committed; see ``store.references``.
@@ -177,11 +207,17 @@ class Project:
     def artifacts(self, run_id: str) -> list[Artifact]:
         """Return the artifacts of a run, live or committed, by path."""
         live = self.live.find(run_id)
-        if live is None:
-            return self.store.artifacts(run_id)
-        inside = f"{ARTIFACTS}/"
-        found = ((path.removeprefix(inside), file) for path, file in live.files() if path.startswith(inside))
-        return [Artifact(path, file.stat().st_size) for path, file in found]
+        found: dict[str, Artifact] = {}
+        try:
+            found = {artifact.path: artifact for artifact in self.store.artifacts(run_id)}
+        except RunNotFound:
+            if live is None:
+                raise
+        for path, file in live.files() if live is not None else ():
+            if path.startswith(f"{ARTIFACTS}/"):
+                inside = path.removeprefix(f"{ARTIFACTS}/")
+                found[inside] = Artifact(inside, file.stat().st_size)
+        return sorted(found.values(), key=lambda artifact: artifact.path)
 
     def artifact_bytes(self, run_id: str, path: str) -> bytes:
         """Return the content of an artifact of a run, live or committed.
@@ -196,12 +232,14 @@ class Project:
         known = [artifact.path for artifact in self.artifacts(run_id)]
         if path not in known:
             raise ArtifactNotFound.of(run_id[:8], path, known)
-        return (live.artifacts / path).read_bytes()
+        found = live.read(f"{ARTIFACTS}/{path}")
+        return found if found is not None else self.store.artifact_bytes(run_id, path)
 
     def recover(self) -> list[Recovered]:
         """Commit the runs whose process is gone, with everything that they had written; say what became of each.
 
-        A run that had not ended is ``killed``; one that had, but could not be committed then, keeps its status.
+        A run that had not ended is ``killed``; one that had, or whose launched script had, but that could not be committed
+        then, keeps its status. A run whose launcher is gone but whose script goes on is alive.
         """
         found = [one for live in self.live.directories() if (one := self._recover(live)) is not None]
         with suppress(OSError):  # a read-only working tree keeps its litter
@@ -217,8 +255,10 @@ class Project:
                 live.release()
                 return None
             run = live.run()
-            if run.status is Status.RUNNING or run.problems:
-                run = live.finish(Status.KILLED if run.status is Status.RUNNING else run.status, run.ended, None, None)
+            if run.ended is None or run.problems:
+                note = read_exit(live.path)
+                status = Status.KILLED if run.status is Status.RUNNING else run.status
+                run = live.finish(status, run.ended or (note.ended if note else None), run.exit_code, None)
             if not self.store.is_committed(live):
                 self.store.commit(live, run)
             live.remove()

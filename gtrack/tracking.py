@@ -16,18 +16,18 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from gtrack.capture.environment import capture, redact_command
+from gtrack.capture.environment import redact_command
 from gtrack.capture.hardware import Sampler
 from gtrack.errors import CommitFailed, FormatError, GTrackError, InvalidName, InvalidValue, RunIsActive
 from gtrack.formats import run_dir
 from gtrack.formats.history import HIGHEST_STEP, LOWEST_STEP, RESERVED, RowEncoder, check_step, check_time, fold
 from gtrack.formats.names import check_experiment, check_name, new_run_id, new_run_name
 from gtrack.formats.params import ParamTree, plain_params
-from gtrack.formats.values import check_number, free_text, mapping_of, text_tags
+from gtrack.formats.values import check_number, final_status, free_text, mapping_of, text_tags
 from gtrack.formats.yamlio import dumps
 from gtrack.records import CodeState, Experiment, Run, Status, Summary
 from gtrack.store import artifacts as files
-from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, PLACED, LiveDir, line
+from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, OWNER, PLACED, LiveDir, line
 from gtrack.store.reopen import reopen
 from gtrack.store.row_file import RowFile
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from gtrack.project import Project
     from gtrack.records import Input, Number, Value
 
-RUN_DIR_VARIABLE = "GTRACK_RUN_DIR"
-"""Names the live directory of the run that ``gtrack run`` launched this process for."""
 
 _LOW, _HIGH = -sys.float_info.max, sys.float_info.max
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while a laptop sleeps, which CLOCK_MONOTONIC does not
@@ -119,6 +117,7 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
             CommitFailed: the live directory cannot be made.
         """
+        words = command or [sys.executable, *sys.argv]
         clock_offset = time.time() - _steady()
         started = datetime.now(timezone.utc)
         run = Run(
@@ -132,15 +131,17 @@ class ActiveRun:
             started=started,
             user=str(project.identity()),
             host=socket.gethostname(),
-            command=tuple(redact_command([_printable(word) for word in (command or [sys.executable, *sys.argv])])),
+            command=tuple(redact_command([word.encode(errors="replace").decode() for word in words])),
             code=code or project.code_state(),
         )
         active = cls(project, project.live.create(run), run, clock_offset)
         for mark, given in ((NAMED, name is not None), (PLACED, placed)):
             if given:
                 active._live.mark(mark)
-        if about is not None:
-            active.describe_experiment(about)
+        active._live.write(OWNER, str(os.getpid()).encode())
+        known = about or project.definition(run.experiment)
+        if known is not None:
+            active.describe_experiment(known)
         active._say_what_was_left_out(run.code)
         active._sample(None)
         return active
@@ -154,11 +155,11 @@ class ActiveRun:
             RunIsActive: another process is writing it.
         """
         alive = project.live.find(run_id)
-        if alive is not None and alive.is_alive():
-            raise RunIsActive(
-                f"Run {run_id[:8]} is being written by another process; it can be resumed when that has ended."
-            )
         if alive is not None:
+            if alive.is_alive():
+                raise RunIsActive(
+                    f"Run {run_id[:8]} is being written by another process; resume it when that has ended."
+                )
             failed = [found for found in project.recover() if found.run.id == run_id and found.error]
             if failed:
                 raise failed[0].error or GTrackError(f"Run {run_id[:8]} cannot be recovered.")
@@ -176,7 +177,7 @@ class ActiveRun:
         live = LiveDir(directory)
         if not (directory / run_dir.RUN).exists():
             raise GTrackError(f"There is no live run at {directory}: it was ended or removed while this process ran.")
-        live.mark(JOINED)
+        live.join()
         return cls(None, live, live.run())
 
     @property
@@ -225,6 +226,10 @@ class ActiveRun:
         self._check_open("log_params")
         self._add_params(plain_params(params, "log_params"), amend=False)
 
+    def log_param(self, key: str, value: object) -> None:
+        """Log one parameter; see ``log_params``."""
+        self.log_params({key: value})
+
     def amend_params(self, params: Mapping[str, object]) -> None:
         """Set parameters to what the script really ran with, whatever was recorded before. For launchers.
 
@@ -242,6 +247,12 @@ class ActiveRun:
                 self._live.append(run_dir.PARAMS, b"".join(line(key, value) for key, value in changed.items()))
 
     # Metrics
+
+    def log_metric(
+        self, key: str, value: Number, step: Number | None = None, timestamp: float | datetime | None = None
+    ) -> None:
+        """Log one value of a metric; see ``log_metrics``."""
+        self.log_metrics({key: value}, step, timestamp)
 
     def log_metrics(  # noqa: C901 - called for every step of every training loop: a function more is a tenth of its time
         self, metrics: Mapping[str, Any], step: Any = None, timestamp: SupportsFloat | datetime | None = None
@@ -288,6 +299,18 @@ class ActiveRun:
                 fold(self._metrics, metrics, self._kinds)
         else:
             self._metrics.update(metrics)
+
+    def log_rows(self, rows: Sequence[tuple[Number, float, Mapping[str, Number]]]) -> None:
+        """Log rows of the history by one write: the step, the time in seconds since the epoch and the values of each."""
+        self._check_open("log_rows")
+        last = {name: value for _, _, values in rows for name, value in values.items()}
+        self._checked_metrics(last, None)
+        try:
+            self._rows.append(b"".join(self._encoder.encode(step, at, values) for step, at, values in rows))
+        except OSError as error:
+            raise self._not_written(error) from error
+        self._leave_to_history(last)
+        self._metrics.update(last)  # with another summary than the last value the files are asked, see define_metric
 
     def _log_without_step(self, metrics: Mapping[str, Number]) -> None:
         self._check_open("log_metrics")
@@ -404,6 +427,8 @@ class ActiveRun:
         """
         checked = check_experiment(experiment)
         if not self._live.has(PLACED):
+            if checked != self.experiment:  # what is noted there is about the other one
+                (self.directory / EXPERIMENT_NEWS).unlink(missing_ok=True)
             self.experiment = checked
             self._live.edit(lambda head: head.update(experiment=checked))
 
@@ -523,7 +548,7 @@ class ActiveRun:
     def _commit(self, project: Project, status: Status, exit_code: int | None) -> Run:
         try:
             if not (self.directory / run_dir.ENVIRONMENT).exists():
-                self.write_environment(_environment(project))
+                self.write_environment(project.machine())
             run = self._live.finish(status, self._end_time(), exit_code, self._metrics)
             project.store.commit(self._live, run)
         except OSError as error:
@@ -537,7 +562,7 @@ class ActiveRun:
             raise
         self._live.remove()
         project.maintain()
-        return run
+        return replace(run, live=False)
 
     def _check_open(self, verb: str) -> None:
         if self._ended:
@@ -547,6 +572,8 @@ class ActiveRun:
             )
         if self._pid != os.getpid():
             self._enter_child()
+        if not self.directory.is_dir():  # a lock would make it anew
+            raise self._not_written(FileNotFoundError())
 
     def __enter__(self) -> Self:
         return self
@@ -570,31 +597,3 @@ class ActiveRun:
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.name} {self.id[:8]} of {self.experiment}{' (ended)' if self._ended else ''}>"
-
-
-_environments: dict[tuple[str, ...], dict[str, Value]] = {}
-
-
-def _environment(project: Project) -> dict[str, Value]:
-    """Return what ``environment.yaml`` holds; a process's environment is looked at once."""
-    variables = project.config.environment_variables
-    if variables not in _environments:
-        _environments[variables] = capture(variables)
-    return _environments[variables]
-
-
-def _printable(word: str) -> str:
-    return word.encode(errors="replace").decode()
-
-
-def final_status(status: object) -> Status:
-    """Return how a run ends, also from MLflow's spelling in capitals.
-
-    Raises:
-        InvalidValue: no run ends so.
-    """
-    text = str(status).lower()
-    for final in (Status.FINISHED, Status.FAILED, Status.KILLED):
-        if text == final.value:
-            return final
-    raise InvalidValue(f"A run ends as 'finished', 'failed' or 'killed', not {status!r}.")

@@ -28,6 +28,7 @@ INTERRUPTED = 130
 _COMMANDS = {
     "gtrack.cli.run": ("run",),
     "gtrack.cli.reading": ("ls", "show", "diff", "log", "get", "status"),
+    "gtrack.cli.plotting": ("plot",),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),
 }
 """Which module has which commands, in the order of ``gtrack --help``."""

@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GTrackError, InvalidValue, NoActiveRun, RunIsActive
 from gtrack.formats.names import check_experiment
-from gtrack.formats.values import free_text, text_tags
+from gtrack.formats.values import final_status, free_text, text_tags
 from gtrack.project import Project, initialise
 from gtrack.records import Experiment, Run, Status
-from gtrack.store.live import API
-from gtrack.tracking import RUN_DIR_VARIABLE, ActiveRun, final_status
+from gtrack.store.live import API, OWNER
+from gtrack.tracking import ActiveRun
+from gtrack.variables import EXPERIMENT_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from typing import NoReturn
-
-EXPERIMENT_VARIABLE = "GTRACK_EXPERIMENT"
 
 
 class FluentRun(ActiveRun):
@@ -103,7 +102,7 @@ os.register_at_fork(after_in_child=process.after_fork)
 
 def project_here() -> Project:
     """Return the project of ``GTRACK_REPO``, else of the current directory; its dead runs are recovered when it is opened."""
-    start = os.environ.get("GTRACK_REPO") or str(Path.cwd())
+    start = os.environ.get(REPO_VARIABLE) or str(Path.cwd())
     with process.lock:
         project = process.projects.get(start)
         if project is None:
@@ -131,7 +130,7 @@ def init(path: str | Path | None = None) -> Path:
     Raises:
         GTrackError: it cannot be made one.
     """
-    repo = initialise(Path(path or os.environ.get("GTRACK_REPO") or Path.cwd())).repo
+    repo = initialise(Path(path or os.environ.get(REPO_VARIABLE) or Path.cwd())).repo
     with process.lock:
         process.projects.clear()
     return repo.root or repo.git_dir
@@ -163,7 +162,7 @@ def set_experiment(name: str, purpose: str | None = None, tags: Mapping[str, obj
 def start_run(
     run_name: str | None = None,
     experiment: str | None = None,
-    nested: bool = False,  # noqa: FBT001, FBT002 - as above
+    nested: bool = False,
     run_id: str | None = None,
     tags: Mapping[str, object] | None = None,
     notes: str | None = None,
@@ -298,6 +297,25 @@ def _launched() -> FluentRun | None:
         return process.launched
 
 
+def _of_parent_process(verb: str) -> FluentRun | None:
+    """Return the run of the process that this one is a multiprocessing worker of, joined; None where there is none.
+
+    Raises:
+        NoActiveRun: it has several.
+    """
+    library = sys.modules.get("multiprocessing")
+    parent = library.parent_process() if library is not None else None
+    if parent is None or process.open:
+        return None
+    its = [live for live in project_here().live.directories() if live.read(OWNER) == str(parent.pid).encode()]
+    if len(its) > 1:
+        raise NoActiveRun(
+            f"{verb}: no run is active in this worker process, and the process that started it has {len(its)} open. "
+            "Hand the worker the id of one, and start a child: start_run(parent_run_id=…)."
+        )
+    return FluentRun.join(its[0].path) if its else None
+
+
 def _take_launched() -> bool:
     """Tell whether the launched run is still free, and take it: it is the process's first run and no other's."""
     with process.lock:
@@ -421,6 +439,8 @@ def _default(verb: str) -> FluentRun:
         if launched is not None and _take_launched():
             process.default = launched
             _place(launched, _chosen_experiment())
+        elif (parents := _of_parent_process(verb)) is not None:
+            process.default = parents
         elif elsewhere:
             names = ", ".join(run.name for run in elsewhere)
             raise NoActiveRun(

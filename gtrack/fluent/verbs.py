@@ -20,12 +20,10 @@ from gtrack.formats.params import over_default
 from gtrack.formats.values import plain_value
 from gtrack.formats.yamlio import dumps
 from gtrack.store.artifacts import check_source, walk
+from gtrack.variables import GIVEN_VARIABLE
 
 if TYPE_CHECKING:
     from gtrack.records import Input
-
-GIVEN_VARIABLE = "GTRACK_GIVEN"
-"""Holds the parameters that ``gtrack run`` was given, as JSON."""
 
 
 def log_param(key: str, value: object) -> None:

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import FormatError, InvalidValue
@@ -138,35 +139,35 @@ def parse_history(data: bytes) -> History:
 
 def parse_rows(data: bytes) -> tuple[list[dict[str, Any]], bool, list[int]]:
     """Return the rows as mappings of numbers, whether the last one was torn, and the numbers of damaged lines (from 1)."""
+    rows = _all_at_once(data)
+    if rows is not None:
+        return rows, False, []
     lines = data.split(b"\n")
     tail = lines.pop()
-    torn = False
-    if tail:
-        if _row(tail) is None:
-            torn = True
-        else:
-            lines.append(tail)
+    torn = bool(tail) and _row(tail) is None
+    if tail and not torn:
+        lines.append(tail)
+    found = [_row(line) for line in lines]
+    return [row for row in found if row is not None], torn, [at for at, row in enumerate(found, start=1) if row is None]
+
+
+def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
+    """Return the rows of a file that is as gtrack writes it, by one JSON text; None when it takes a look at each line."""
+    if not data.startswith(b"- {") or not data.endswith(b"}\n"):
+        return None
     try:
-        rows = json.loads(b"[" + b",".join(_json_part(line) for line in lines) + b"]")
-    except (ValueError, RecursionError):
-        rows = [_row(line) for line in lines]
-    damaged = [at for at, row in enumerate(rows, start=1) if not _is_row(row)]
-    return ([row for row in rows if _is_row(row)] if damaged else rows), torn, damaged
-
-
-def _json_part(line: bytes) -> bytes:
-    if not line.startswith(b"- {"):
-        raise ValueError
-    return line[2:]
+        # JSON text has no raw line break, so this stands between two rows and nowhere else.
+        rows: list[dict[str, Any]] = json.loads(b"[" + data[2:-1].replace(b"}\n- {", b"},{") + b"]")
+        kinds = set(map(type, chain.from_iterable(map(dict.values, rows))))
+    except (ValueError, RecursionError, TypeError):
+        return None
+    return rows if kinds <= {int, float} else None
 
 
 def _is_row(row: object) -> bool:
     if type(row) is not dict:
         return False
-    for value in row.values():  # noqa: SIM110 - every row passes here; all() would take twice as long
-        if type(value) is not float and type(value) is not int:
-            return False
-    return True
+    return all(type(value) is float or type(value) is int for value in row.values())
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

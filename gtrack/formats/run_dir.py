@@ -7,7 +7,7 @@ gtrack wrote is read as far as this one knows, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtrack.errors import FormatError
@@ -93,16 +93,17 @@ def encode_run(run: Run) -> bytes:
     return dumps(run_mapping(run)).encode()
 
 
+def inputs_mapping(inputs: tuple[Input, ...]) -> dict[str, dict[str, Any]]:
+    """Return what ``inputs.yaml`` holds: input name to what is known of it, absent facts left out."""
+    return {
+        one.name: {key: item for key, item in asdict(one).items() if key != "name" and item is not None and item != {}}
+        for one in inputs
+    }
+
+
 def encode_inputs(inputs: tuple[Input, ...]) -> bytes:
-    """Return the bytes of ``inputs.yaml``: input name to what is known of it, absent facts left out."""
-    return dumps(
-        {
-            one.name: {
-                key: item for key, item in asdict(one).items() if key != "name" and item is not None and item != {}
-            }
-            for one in inputs
-        }
-    ).encode()
+    """Return the bytes of ``inputs.yaml``."""
+    return dumps(inputs_mapping(inputs)).encode()
 
 
 def decode_inputs(data: bytes | None) -> tuple[Input, ...]:
@@ -243,24 +244,37 @@ def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = Fal
     else:
         metrics = _metrics(reader.mapping(METRICS), reader.problems)
     params = reader.mapping(PARAMS)
-    inputs = _inputs(reader.mapping(INPUTS))
+    inputs = reader.mapping(INPUTS)
     schema = head.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         reader.problems.append(f"written by a newer gtrack (schema {schema}); read as far as schema {SCHEMA} goes.")
-    status = _enum(Status, head.get("status"))
-    if status is None:
-        status = Status.KILLED
-        if head:
-            reader.problems.append(f"{RUN} has the unknown status {head.get('status')!r}.")
+    if head and _enum(Status, head.get("status")) is None:
+        reader.problems.append(f"{RUN} has the unknown status {head.get('status')!r}.")
     if head.get("id") not in (None, run_id):
         reader.problems.append(f"{RUN} names another run, {head.get('id')!r}.")
-    exit_code = head.get("exit_code")
+    where = {"id": run_id, "experiment": experiment or _text(head.get("experiment")) or "default"}
+    run = run_of({**head, **where}, params, metrics, inputs)
+    return replace(run, live=live, problems=tuple(reader.problems))
+
+
+def run_of(
+    head: Mapping[str, Value], params: Mapping[str, Value], metrics: Mapping[str, Number], inputs: Mapping[str, Value]
+) -> Run:
+    """Return the run that the mappings of its files describe; what they lack, or have wrong, is left out.
+
+    Args:
+        head: ``run.yaml``, with an id and an experiment.
+        params: ``params.yaml``.
+        metrics: ``metrics.yaml``, numbers only.
+        inputs: ``inputs.yaml``.
+    """
+    schema, exit_code, run_id = head.get("schema"), head.get("exit_code"), str(head["id"])
     return Run(
         id=run_id,
         name=_text(head.get("name")) or run_id[:8],
-        experiment=experiment or _text(head.get("experiment")) or "default",
+        experiment=str(head["experiment"]),
         parent=_text(head.get("parent")),
-        status=status,
+        status=_enum(Status, head.get("status")) or Status.KILLED,
         started=parse_timestamp(head.get("started")),
         ended=parse_timestamp(head.get("ended")),
         user=_text(head.get("user")),
@@ -272,11 +286,9 @@ def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = Fal
         notes=_text(head.get("notes")),
         params=params,
         metrics=metrics,
-        metric_definitions=definitions,
-        inputs=inputs,
-        live=live,
+        metric_definitions=_definitions(head.get("metric_definitions")),
+        inputs=_inputs(inputs),
         warnings=_texts(head.get("warnings")),
-        problems=tuple(reader.problems),
         schema=schema if isinstance(schema, int) else SCHEMA,
     )
 

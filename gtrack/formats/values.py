@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import InvalidValue
 from gtrack.formats.names import check_name
 from gtrack.formats.yamlio import quote
+from gtrack.records import Status
 
 if TYPE_CHECKING:
     from gtrack.records import Number, Value
@@ -22,7 +24,7 @@ def plain_value(value: object, what: str, depth: int = 0) -> Value:
     """Return ``value`` as bool, int, float, text, None, or lists and mappings of these.
 
     Args:
-        value: also a subclass (an enum of text), a numpy or pandas scalar, a tuple.
+        value: also a subclass (an enum of text), a path (as text), a numpy or pandas scalar, a tuple.
         what: what it is, for the message.
 
     Raises:
@@ -36,8 +38,8 @@ def plain_value(value: object, what: str, depth: int = 0) -> Value:
         if abs(value) >= _MAX_DIGITS_OF_INT:
             raise InvalidValue(f"The {what} has more than 1000 digits; log it as text: str(value).")
         return int(value)
-    if isinstance(value, str):
-        return _text(str.__str__(value), what)
+    if isinstance(value, (str, os.PathLike)):
+        return _text(str.__str__(value) if isinstance(value, str) else os.fsdecode(value), what)
     if depth > _MAX_DEPTH:
         raise InvalidValue(f"The {what} is nested more than {_MAX_DEPTH} levels deep.")
     if isinstance(value, Mapping):
@@ -173,3 +175,16 @@ def mapping_of(value: object, verb: str) -> Mapping[Any, Any]:
     if isinstance(value, Mapping):
         return value
     raise InvalidValue(f"{verb} takes a mapping of names to values, not {type(value).__name__}: {_shown(value)}.")
+
+
+def final_status(status: object) -> Status:
+    """Return how a run ends, also from MLflow's spelling in capitals.
+
+    Raises:
+        InvalidValue: no run ends so.
+    """
+    text = str(status).lower()
+    for final in (Status.FINISHED, Status.FAILED, Status.KILLED):
+        if text == final.value:
+            return final
+    raise InvalidValue(f"A run ends as 'finished', 'failed' or 'killed', not {status!r}.")

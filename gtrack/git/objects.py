@@ -114,7 +114,7 @@ class FastImport:
         self.oids = dict(zip(self._commits, out.decode().split(), strict=True))
 
     def _remove_crash_report(self, pid: int) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # on a read-only disk git could not write one
             (self._repo.git_dir / f"fast_import_crash_{pid}").unlink()
 
     def _write(self, data: bytes) -> None:

@@ -52,6 +52,15 @@ def update(repo: Repository, updates: Sequence[Update], identity: Identity, reas
         raise
 
 
+def tracked(repo: Repository, branch: str) -> str | None:
+    """Return where a remote had ``branch`` when it was last fetched, ``origin`` before others; None when none has it.
+
+    A fresh clone has branches other than the checked out one only so.
+    """
+    found = list_refs(repo, f"refs/remotes/*/{branch}")
+    return found.get(f"refs/remotes/origin/{branch}") or next(iter(found.values()), None)
+
+
 def list_refs(repo: Repository, prefix: str) -> dict[str, str]:
     """Return ref name to object id for every ref below ``prefix``."""
     lines = repo.run("for-each-ref", "--format=%(refname) %(objectname)", prefix).decode().splitlines()

@@ -110,6 +110,21 @@ def snapshot(
     return commit, tuple(left_out)
 
 
+def checked_out(repo: Repository, ref: str) -> Path | None:
+    """Return the working tree that has the branch ``ref`` checked out, None when none has."""
+    heads = {repo.git_dir / "HEAD": repo.root}
+    if repo.common_dir.name == ".git":
+        heads.setdefault(repo.common_dir / "HEAD", repo.common_dir.parent)
+    for link in repo.common_dir.glob("worktrees/*/gitdir"):
+        heads.setdefault(
+            link.with_name("HEAD"), Path(link.read_text(encoding="utf-8", errors="replace").strip()).parent
+        )
+    for head, root in heads.items():
+        if root is not None and head.read_text(encoding="utf-8", errors="replace").strip() == f"ref: {ref}":
+            return root
+    return None
+
+
 def releases(code_commit: str) -> list[Update]:
     """Return the ref updates that let go of a snapshot, for the transaction that makes it reachable from a branch."""
     return [Update(f"{SNAPSHOT_REFS}/{code_commit}", None)]

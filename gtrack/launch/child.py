@@ -14,9 +14,10 @@ from typing import Protocol
 
 from gtrack.errors import UsageError
 from gtrack.launch.neighbours import Neighbours
-from gtrack.launch.plan import PLAN_VARIABLE, RUN_DIR_VARIABLE, LaunchPlan
+from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.launch.program import Program, compile_program, find_program, main_module
 from gtrack.launch.recorder import Recorder
+from gtrack.variables import RUN_DIR_VARIABLE
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # compared with names of code objects
 

@@ -1,17 +1,27 @@
 """The constants of a module: names that its top level binds to literals, and what else binds them.
 
-A name is a *parameter* when every binding of it at the top level is a literal (also under ``if``, ``try`` and
-``if __name__ == "__main__":``). A name that anything else binds too (a loop, an import, a sum, a function that declares it
-``global``), or a list or mapping that the module goes on filling, is a *variable*: it can be given when its first binding is
-a literal, but it is not recorded otherwise. Names that begin with an underscore are neither.
+A name that begins with a literal is one of three:
+
+- *settled*, a parameter: every binding of it at the top level is a literal (also under ``if``, ``try`` and
+  ``if __name__ == "__main__":``). The value that it ends with is recorded.
+- *going on*, a parameter: everything else that binds it makes the new value from the old one (``lr *= 0.5``, ``LR = LR``,
+  ``config["lr"] *= 0.5``, also in a function that declares it ``global``) or is a literal outside loops. The value that it
+  goes on from is recorded. It must say something to begin with: not 0, empty, ``None``, ``False``, or an infinity in
+  disguise (``1e9``). What changes in a loop must be a number, and no whole 1 or -1: that is a counter.
+- a *variable*: all others. Bound by a loop, an import, something that is not made from the old value (``best = acc``) or
+  may be another value altogether (``max(best, acc)``, ``environ.get("LR", LR)``), or a list or mapping that the module
+  goes on filling. It can be given, but it is not recorded otherwise.
+
+Names that begin with an underscore are none.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gtrack.launch.changes import Change, base_name, changes_in_functions, derives, item_change, says_something
 from gtrack.launch.literals import NotLiteralError, is_brief, kind_of, literal, plain
 from gtrack.launch.spec import ParameterSpec
 
@@ -35,6 +45,7 @@ class Binding:
         shared: whether the statement binds other names to the same expression (``a = b = 1``).
         first: whether no earlier statement on the way here has bound the name.
         sure: whether it runs whenever the module does (no ``if``, ``try``, loop around it).
+        loop: whether a loop is around it.
         derived: whether the new value is made from the old one (``lr *= 0.5``).
     """
 
@@ -46,6 +57,7 @@ class Binding:
     shared: bool = False
     first: bool = False
     sure: bool = True
+    loop: bool = False
     derived: bool = False
 
 
@@ -58,6 +70,7 @@ class Constant:
         line: where that is.
         bindings: all places at the top level that bind it.
         parameter: whether it is recorded also when it is not given.
+        derived: the places, in functions too, that make a new value of it, or of an item of it, from the old one.
     """
 
     name: str
@@ -65,6 +78,7 @@ class Constant:
     line: int
     bindings: list[Binding] = field(default_factory=list)
     parameter: bool = True
+    derived: list[Change] = field(default_factory=list)
 
     @property
     def sure(self) -> bool:
@@ -87,16 +101,51 @@ def find_constants(tree: ast.Module) -> dict[str, Constant]:
     """Return the constants of a module by name, in the order of the source."""
     finder = _Bindings()
     finder.block(tree.body, frozenset(), sure=True, loop=False)
-    unsteady = _declared_global(tree) | _mutated(tree)
+    changes: dict[str, list[Change]] = {}
+    for change in (*changes_in_functions(tree), *_mutations(tree.body, frozenset(), top=True)):
+        changes.setdefault(change.name, []).append(change)
     constants: dict[str, Constant] = {}
     for name, bindings in finder.found.items():
         first = bindings[0]
         if name.startswith("_") or first.expression is None:
             continue
         value = literal(first.expression)
-        steady = name not in unsteady and name not in finder.looped and all(b.expression is not None for b in bindings)
-        constants[name] = Constant(name, value, first.line, bindings, parameter=steady and is_brief(value))
+        others = changes.get(name, [])
+        parameter = is_brief(value) and (_is_settled(bindings, others) or _goes_on(value, bindings, others))
+        derived = [Change(name, one.line, derived=True) for one in bindings if one.derived]
+        derived += [_within(value, change) for change in others if change.derived]
+        derived.sort(key=lambda change: change.line)
+        constants[name] = Constant(name, value, first.line, bindings, parameter, derived)
     return constants
+
+
+def _is_settled(bindings: Sequence[Binding], changes: Sequence[Change]) -> bool:
+    return not changes and all(one.expression is not None and not one.loop for one in bindings)
+
+
+def _goes_on(value: object, bindings: Sequence[Binding], changes: Sequence[Change]) -> bool:
+    """Whether a name goes on from a first literal that says something; see the text of this module."""
+    first, *later = bindings
+    if first.loop or not all(change.derived and says_something(_changed_part(value, change)) for change in changes):
+        return False
+    if not says_something(value):
+        return False
+    if not all(one.derived or (one.expression is not None and not one.loop) for one in later):
+        return False
+    again = any(one.loop for one in later) or any(not change.item for change in changes)
+    return not again or (type(value) in {int, float} and not (type(value) is int and value in {1, -1}))
+
+
+def _within(value: object, change: Change) -> Change:
+    """Return a change with only those of its keys that lead into nested mappings."""
+    path = change.path
+    while not at_path(value, path)[0]:
+        path = path[:-1]
+    return replace(change, path=path)
+
+
+def _changed_part(value: object, change: Change) -> object:
+    return at_path(value, _within(value, change).path)[1]
 
 
 def at_path(value: object, path: Sequence[str]) -> tuple[bool, object]:
@@ -125,7 +174,7 @@ def lines_that_set(tree: ast.Module, name: str) -> list[int]:
 
 def _sets(node: ast.AST, name: str) -> bool:
     if isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store):
-        return _base(node) == name
+        return base_name(node) == name
     return False
 
 
@@ -134,7 +183,6 @@ class _Bindings:
 
     def __init__(self) -> None:
         self.found: dict[str, list[Binding]] = {}
-        self.looped: set[str] = set()
 
     def block(self, body: list[ast.stmt], bound: frozenset[str], *, sure: bool, loop: bool) -> frozenset[str]:
         """Go through ``body``; ``bound`` and the result are the names that are bound before and after it."""
@@ -149,10 +197,9 @@ class _Bindings:
         for binding in _bindings_of(node, body):
             binding.first = binding.name not in bound
             binding.sure = sure and not loop
+            binding.loop = loop
             self.found.setdefault(binding.name, []).append(binding)
             names.add(binding.name)
-            if loop:
-                self.looped.add(binding.name)
         bound |= names
         branches = list(_branches(node))
         if not branches:
@@ -219,8 +266,7 @@ def _assigned(
             literal(value)
         except (NotLiteralError, RecursionError):
             expression = None
-        derived = any(isinstance(part, ast.Name) and part.id == target.id for part in ast.walk(value))
-        yield Binding(target.id, node.lineno, node, body, expression, shared=shared, derived=derived)
+        yield Binding(target.id, node.lineno, node, body, expression, shared=shared, derived=derives(value, target.id))
     elif isinstance(target, ast.Tuple | ast.List) and _unpacks(target, value):
         for part, element in zip(target.elts, value.elts, strict=True):  # type: ignore[attr-defined]  # _unpacks saw it
             yield from _assigned(node, body, part, element, shared=shared)
@@ -266,16 +312,8 @@ def _walrus(node: ast.AST) -> Iterator[str]:
             yield part.target.id
 
 
-def _declared_global(tree: ast.Module) -> set[str]:
-    return {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
-
-
-def _mutated(tree: ast.Module) -> set[str]:
-    """Return the top-level names whose list or mapping is changed in place, by any code of the module."""
-    return set(_mutations(tree.body, frozenset(), top=True))
-
-
-def _mutations(nodes: Sequence[ast.AST], local: frozenset[str], *, top: bool) -> Iterator[str]:
+def _mutations(nodes: Sequence[ast.AST], local: frozenset[str], *, top: bool) -> Iterator[Change]:
+    """Yield where any code of the module changes a list or mapping of its top level in place."""
     for node in nodes:
         if isinstance(node, _SCOPES):
             inner = local if isinstance(node, ast.ClassDef) else local | _locals(node)
@@ -283,11 +321,12 @@ def _mutations(nodes: Sequence[ast.AST], local: frozenset[str], *, top: bool) ->
             continue
         if top and _is_setting(node):
             continue
-        name = _changed_in_place(node)
-        if name is not None and name not in local:
-            yield name
+        change = item_change(node) or _changed_in_place(node)
+        if change is not None and change.name not in local:
+            yield change
+        inside = list(ast.iter_child_nodes(node)) if change is None or not change.derived else [node.value]  # type: ignore[attr-defined]  # item_change saw an assignment
         nested = top and not isinstance(node, ast.For | ast.AsyncFor | ast.While)
-        yield from _mutations(list(ast.iter_child_nodes(node)), local, top=nested)
+        yield from _mutations(inside, local, top=nested)
 
 
 def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
@@ -303,12 +342,13 @@ def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> se
     return names - declared
 
 
-def _changed_in_place(node: ast.AST) -> str | None:
+def _changed_in_place(node: ast.AST) -> Change | None:
+    name = None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATORS:
-        return _base(node.func.value)
-    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        return _base(node)
-    return None
+        name = base_name(node.func.value)
+    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        name = base_name(node)
+    return Change(name, node.lineno, item=True) if name is not None else None  # type: ignore[attr-defined]  # both have
 
 
 def _is_setting(node: ast.AST) -> bool:
@@ -320,9 +360,3 @@ def _is_setting(node: ast.AST) -> bool:
     except (NotLiteralError, RecursionError):
         return False
     return all(isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant) for part in node.targets)
-
-
-def _base(node: ast.expr) -> str | None:
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None

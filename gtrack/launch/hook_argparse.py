@@ -104,12 +104,14 @@ class ArgparseHook:
         self, method: Method, parser: ArgumentParser, args: Sequence[str] | None, namespace: object, *, strict: bool
     ) -> Any:
         self._current = current = _Parse(strict)
+        self._given.refused = True  # until the parser has let the script go on
         try:
             result = method(parser, args, namespace)
         finally:
             self._current = None
         if strict:
             self._refuse_untaken(current)
+        self._given.refused = False
         self._record(result if strict else result[0], current)
         return result
 
@@ -191,25 +193,25 @@ class ArgparseHook:
         self._parsed.append(_Parsed(namespace, values, dict(current.destinations)))
 
     def finish(self) -> None:
-        """Amend what the script changed in its namespace after the parse; say so where a given value was changed."""
+        """Say which given values the script changed after the parse, or never asked for.
+
+        What is recorded stays what the parse made of them: that is what the script went by.
+        """
         for notice in self._given.notices():
             self._recorder.notice(notice)
         seen: set[str] = set()
         for parsed in reversed(self._parsed):
             now = plain_mapping(getattr(parsed.namespace, "__dict__", {}))
-            changed = {
-                name: now[name]
-                for name, value in parsed.values.items()
-                if name not in seen and name in now and now[name] != value
-            }
-            seen.update(parsed.values)
-            self._recorder.params(changed)
             for name, destination in parsed.destinations.items():
-                if destination in changed:
-                    was, ran = shown(name, parsed.values[destination]), shown(name, changed[destination])
-                    self._recorder.notice(
-                        f"{name} was given as {was!r} but the script set it to {ran!r}: the run ran with {ran!r}."
-                    )
+                was, ended = parsed.values.get(destination), now.get(destination)
+                if destination not in seen and destination in now and ended != was:
+                    self._say_changed(name, was, ended)
+            seen.update(parsed.values)
+
+    def _say_changed(self, name: str, was: Value, ended: Value) -> None:
+        given = self._given.values[name]
+        told, ended = shown(name, given if given == was else was), shown(name, ended)
+        self._recorder.notice(f"{name} was given as {told!r} and is {ended!r} at the end: the script changed it.")
 
     def _is_foreign(self, parser: ArgumentParser) -> bool:
         """Whether a library parses arguments of its own, which are no parameters of the script."""

@@ -57,6 +57,7 @@ class ClickHook:
 
     def _parse(self, method: Callable[..., Any], command: Command, context: Context, args: list[str]) -> Any:
         parameters = [one for one in command.get_params(context) if one.name not in _HELP]
+        self._given.refused = True  # until a command has let the script go on
         if context.parent is None:
             self._refuse_unknown(command, context)
             args = self._line.plain(args)
@@ -72,6 +73,7 @@ class ClickHook:
         with _passed(parameters, positional):
             rest = method(command, context, [*options, *args])
         self._record(context, parameters)
+        self._given.refused = _is_group(command) and not getattr(command, "invoke_without_command", False)
         return rest
 
     def _found(self, parameters: Sequence[Parameter], args: list[str], *, nested: bool) -> list[tuple[str, Parameter]]:

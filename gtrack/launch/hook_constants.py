@@ -62,18 +62,17 @@ class ConstantsHook:
             self._compare(self._followed[name], line)
 
     def finish(self) -> None:
-        """Amend what the program left behind under the names of its parameters."""
+        """Amend what the program left behind under the names of its parameters, where it did not go on from them."""
         for constant in self._followed.values():
-            derived = [binding.line for binding in constant.bindings if binding.derived]
-            if derived:
-                self._say_derived(constant, derived[-1])
-            else:
+            if all(change.path for change in constant.derived):
                 self._compare(constant, None)
+            self._say_derived(constant)
 
     def _compare(self, constant: Constant, line: int | None) -> None:
         now = self._now(constant)
         if now is _MISSING:
             return
+        now = self._as_it_went_on_from(constant, now)
         given = self._given_of(constant.name)
         if _differs(now, self._recorder.recorded(constant.name)):
             if not given and not is_brief(now):
@@ -88,6 +87,15 @@ class ConstantsHook:
             return value if value is _MISSING else plain(value)
         except Unwritable:
             return _MISSING
+
+    def _as_it_went_on_from(self, constant: Constant, now: Any) -> Any:
+        """Return ``now`` with the recorded values under the keys that the program computes with."""
+        recorded = self._recorder.recorded(constant.name)
+        for change in constant.derived:
+            there, value = at_path(recorded, change.path)
+            if change.path and there and at_path(now, change.path)[0]:
+                now = _with(now, change.path, plain(value))
+        return now
 
     def _say_overwritten(
         self, constant: Constant, name: str, path: tuple[str, ...], now: Any, line: int | None
@@ -108,15 +116,18 @@ class ConstantsHook:
         lines = lines_that_set(self._program.tree, constant.name) if self._program.tree is not None else []
         return lines[-1] if lines and lines[-1] != constant.line else None
 
-    def _say_derived(self, constant: Constant, line: int) -> None:
-        for name, path in self._given_of(constant.name):
-            now, wanted = self._now(constant), self._recorder.recorded(constant.name)
-            if not path and now is not _MISSING and _differs(now, wanted):
-                wanted, now = shown(name, wanted), shown(name, now)
-                self._recorder.notice(
-                    f"{name} was given as {wanted!r} and line {line} goes on from there: it is {now!r} at the end, "
-                    f"{wanted!r} is recorded."
-                )
+    def _say_derived(self, constant: Constant) -> None:
+        for name, path in self._given_of(constant.name) if constant.derived else ():
+            lines = [change.line for change in constant.derived if path[: len(change.path)] == change.path]
+            there, now = at_path(self._now(constant), path)
+            wanted = at_path(self._recorder.recorded(constant.name), path)[1]
+            if not lines or not there or now is _MISSING or not _differs(now, wanted):
+                continue
+            was, ended = shown(name, plain(wanted)), shown(name, plain(now))
+            self._recorder.notice(
+                f"{name} was given as {was!r} and line {lines[-1]} goes on from there: it is {ended!r} at the end, "
+                f"{was!r} is recorded."
+            )
 
 
 def _differs(one: object, other: object) -> bool:

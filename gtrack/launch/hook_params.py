@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
+from gtrack.errors import GTrackError
 from gtrack.launch.recorder import Recorder
 
 
@@ -22,7 +24,9 @@ class ParamsHook:
         self._recorder = recorder
 
     def finish(self) -> None:
-        """Compare what was given with what the run has."""
+        """Compare what was given with what the run has, unless gtrack itself has refused what was given."""
+        if isinstance(sys.exc_info()[1], GTrackError):
+            return
         names = self._recorder.names()
         for name in self._given:
             if name not in names:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gtrack.capture.environment import DEFAULT_VARIABLES, capture
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats import run_dir
 from gtrack.formats.names import check_experiment, check_name
@@ -20,7 +19,7 @@ from gtrack.launch.collect import check_patterns, keep_artifacts, read_inputs
 from gtrack.launch.given import Given, fit_given
 from gtrack.launch.metrics_file import MetricsFile
 from gtrack.launch.parameters import discover, discover_module
-from gtrack.launch.plan import GIVEN_VARIABLE, PLAN_VARIABLE, RUN_DIR_VARIABLE, LaunchPlan
+from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.launch.process import Child, Console, Ended
 from gtrack.launch.scan import Scanner, last_lines
 from gtrack.launch.signals import Signals, Stopped
@@ -29,9 +28,8 @@ from gtrack.project import Project
 from gtrack.records import Input, Number, Run, Status
 from gtrack.store.live import API
 from gtrack.tracking import ActiveRun
+from gtrack.variables import EXPERIMENT_VARIABLE, GIVEN_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
 
-EXPERIMENT_VARIABLE = "GTRACK_EXPERIMENT"
-REPO_VARIABLE = "GTRACK_REPO"
 TAIL_LINES = 15
 
 _MAX_SEED = 2**32 - 1
@@ -270,8 +268,7 @@ class _Background:
 
     def _work(self) -> None:
         try:
-            variables = (*DEFAULT_VARIABLES, *self._project.config.environment_variables)
-            self._run.write_environment(capture(variables))
+            self._run.write_environment(self._project.machine())
         except (GTrackError, OSError) as error:
             self._notices.append(f"The environment was not recorded: {error}")
 

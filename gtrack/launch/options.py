@@ -49,6 +49,11 @@ def repeated(args: Sequence[str], options: Iterable[str]) -> str | None:
     return next((arg for arg in before if arg.split("=", 1)[0] in names), None)
 
 
+def given_twice(name: str, option: str) -> str:
+    """Return what is said of a value that is given as a parameter and as an argument."""
+    return f"{name} is given twice: with --param and with {option} after --. Leave one of them out."
+
+
 @dataclass
 class Given:
     """The given values, while a parser comes to ask for them.
@@ -58,12 +63,14 @@ class Given:
         values: by name.
         texts: the words that were typed, by name.
         taken: the names that a parser has taken.
+        refused: whether the last parser that the script came to has not let it go on: it never ran with anything.
     """
 
     script: str
     values: Mapping[str, Value]
     texts: Mapping[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    refused: bool = False
 
     def unknown(self, known: Iterable[str]) -> None:
         """Refuse the first given name that is not among the ``known`` ones."""
@@ -78,11 +85,13 @@ class Given:
 
     def notices(self) -> list[str]:
         """Return a sentence for each name that no parser has taken when the script has ended."""
+        if self.refused:
+            return []
         return [f"{name} was given, but {self.script} never asked for it: it ran without." for name in self.untaken()]
 
     def refuse_repeated(self, name: str, option: str) -> NoReturn:
         """Refuse a value that is given as a parameter and as an argument."""
-        refuse(f"{name} is given twice: with --param and with {option} after --. Leave one of them out.")
+        refuse(given_twice(name, option))
 
     def refuse_value(self, name: str, why: str) -> NoReturn:
         """Refuse a value that the option ``name`` cannot take."""

@@ -15,12 +15,6 @@ Mechanism: TypeAlias = Literal["gtrack.params", "argparse", "click", "typer", "c
 PLAN_VARIABLE = "GTRACK_LAUNCH"
 """Environment variable with the JSON of the plan; the child takes it out of its environment before the script runs."""
 
-GIVEN_VARIABLE = "GTRACK_GIVEN"
-"""Environment variable with the JSON object of the given parameters; it stays, ``gtrack.params()`` reads it."""
-
-RUN_DIR_VARIABLE = "GTRACK_RUN_DIR"
-"""Environment variable with the absolute path of the live directory of the launched run."""
-
 
 @dataclass(frozen=True)
 class LaunchPlan:

@@ -29,6 +29,8 @@ from gtrack.launch.signals import Abandoned, Signals
 GRACE = 1.0
 """Seconds that a process which the ended child left behind may go on to write to the child's output."""
 TAIL_BYTES = 16 * 1024
+QUIET = 0.2
+"""Seconds without output after which a script counts as quiet."""
 
 _CHUNK = 64 * 1024
 _POLL = 0.05
@@ -85,10 +87,18 @@ class Child:
         self._tail = bytearray()
         self._log: int | None = None
         self._tap: Callable[[bytes], None] | None = None
+        self._quiet: Callable[[], None] | None = None
 
     @classmethod
     def start(
-        cls, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], console: Console, signals: Signals
+        cls,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        console: Console,
+        signals: Signals,
+        inherited: Sequence[int] = (),
     ) -> Child:
         """Start ``command``.
 
@@ -99,6 +109,7 @@ class Child:
                 otherwise show what a Python program prints only when 8 KiB are full.
             console: where the user sees the output.
             signals: already entered; from now until the child's end they are passed on to it.
+            inherited: open files that the child gets, under the same numbers.
 
         Raises:
             OSError: it cannot be started.
@@ -109,7 +120,9 @@ class Child:
             environment.setdefault("PYTHONUNBUFFERED", "1")
         signals.hold()
         try:
-            popen = subprocess.Popen(list(command), stdout=stdout, stderr=stderr, cwd=cwd, env=environment)
+            popen = subprocess.Popen(
+                list(command), stdout=stdout, stderr=stderr, cwd=cwd, env=environment, pass_fds=inherited
+            )
         except BaseException:
             signals.detach()
             for stream in streams:
@@ -128,14 +141,17 @@ class Child:
         """The process id of the child."""
         return self._popen.pid
 
-    def follow(self, log: Path, tap: Callable[[bytes], None] | None = None) -> Ended:
+    def follow(
+        self, log: Path, tap: Callable[[bytes], None] | None = None, quiet: Callable[[], None] | None = None
+    ) -> Ended:
         """Carry the child's output until it has ended, while its signals are passed on.
 
         Args:
             log: the file that all output is appended to, in order of arrival.
             tap: is called with what came on stdout (on a terminal that stderr shares: with both), piece by piece.
+            quiet: is called when after a piece nothing came for ``QUIET`` seconds.
         """
-        self._tap = tap
+        self._tap, self._quiet = tap, quiet
         try:
             self._open_log(log)
             self._carry()
@@ -178,10 +194,13 @@ class Child:
             if exit_fd is not None:
                 cleanup.callback(os.close, exit_fd)
                 selector.register(exit_fd, selectors.EVENT_READ)
-            ended = False
+            ended = said = False
             while self._open and not ended:
-                ready = selector.select(_POLL if exit_fd is None else None)
+                ready = selector.select(_POLL if exit_fd is None else QUIET if said else None)
                 self._copy_ready(ready, selector)
+                if said and not ready and self._quiet is not None:
+                    self._quiet()
+                said = bool(ready)
                 ended = any(key.fd == exit_fd for key, _ in ready) or (
                     exit_fd is None and self._popen.poll() is not None
                 )

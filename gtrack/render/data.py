@@ -178,6 +178,16 @@ def to_csv(listing: Listing) -> str:
     return file.getvalue()
 
 
+def rows_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return flat mappings as CSV, of which the first one says the columns."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    names = list(rows[0]) if rows else []
+    writer.writerows([names] if names else [])
+    writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+    return file.getvalue()
+
+
 def _csv_cell(value: object) -> str:
     if value is ABSENT or value is None:
         return ""

@@ -1,4 +1,4 @@
-"""``gtrack diff --markdown``: runs side by side, for a pull request or a report."""
+"""Tables, and runs side by side, as GitHub-flavoured Markdown: for a pull request or a report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gtrack.ops.code import CodeChange
 from gtrack.ops.compare import ABSENT, Comparison, InputRow, MetricRow, Row
 from gtrack.records import Run
 from gtrack.render.comparison import BETTER, WORSE, change_texts, run_titles, sign, text
+from gtrack.render.table import Column
 from gtrack.render.values import duration, iso, metric, plural, printable, value
 
 # What GitHub would read as a table border, HTML, emphasis, code, a link, a mention or an escape.
@@ -46,6 +47,13 @@ def comparison_markdown(comparison: Comparison, code: Sequence[CodeChange], *, e
     values("Packages", comparison.packages)
     parts += [_code(titles[0], title, one) for title, one in zip(titles[1:], code, strict=True) if one.differs]
     return "\n\n".join(parts) + "\n"
+
+
+def columns_markdown(columns: Sequence[Column]) -> str:
+    """Return the columns of a table as GitHub-flavoured Markdown."""
+    rows = [[escape(cell.text) for cell in cells] for cells in zip(*(column.cells for column in columns), strict=True)]
+    titles = [escape(column.title) for column in columns]
+    return _grid(titles, [_RIGHT if column.right else _LEFT for column in columns], rows) + "\n"
 
 
 def escape(raw: str) -> str:

@@ -126,7 +126,13 @@ def _target(artifacts: Path, artifact_path: str) -> Path:
         raise InvalidPath(f"The artifact path {_RESERVED!r} is git's own; choose another.")
     target = artifacts / checked
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # One by one from the artifacts down: the live directory of a run that has ended must not come back.
+        for folder in (artifacts, *(artifacts / parent for parent in reversed(Path(checked).parents[:-1]))):
+            folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"The artifact {artifact_path!r} cannot be kept: its run was ended or removed, there is no {artifacts.parent}."
+        ) from None
     except (FileExistsError, NotADirectoryError):
         raise InvalidPath(f"The artifact path {artifact_path!r} goes through an artifact that is a file.") from None
     except OSError as error:

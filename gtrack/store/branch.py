@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _STARTED = re.compile(rb"^started: \"?([^\"\n]+)", re.MULTILINE)
 _STATUS = re.compile(rb"^status: ([a-z]+)$", re.MULTILINE)
+_SHARD = 2
 _HEAD_FILES = (run_dir.RUN, run_dir.PARAMS, run_dir.METRICS, run_dir.INPUTS)
 
 
@@ -69,7 +70,8 @@ class BranchReader:
         found = self._repo.objects.get(name)
         return list(parse_tree(found.data, self._oid_bytes)) if found and found.kind == "tree" else []
 
-    def _trees(self, names: Sequence[str]) -> Iterator[list[Entry]]:
+    def trees(self, names: Sequence[str]) -> Iterator[list[Entry]]:
+        """Yield the entries of each of several trees; see ``tree``."""
         for found in self._repo.objects.many(names):
             yield list(parse_tree(found.data, self._oid_bytes)) if found and found.kind == "tree" else []
 
@@ -82,13 +84,27 @@ class BranchReader:
 
     def locations(self, experiment: str | None = None, shard: str | None = None) -> list[Location]:
         """Return where all runs lie, or those of one experiment or whose id begins with the two digits of ``shard``."""
-        found: list[Location] = []
+        shards = self.shards()
+        return self.in_shards(
+            {
+                (name, digits): tree
+                for (name, digits), tree in shards.items()
+                if experiment in (None, name) and shard in (None, digits)
+            }
+        )
+
+    def shards(self) -> dict[tuple[str, str], str]:
+        """Return experiment and first two digits to the id of the tree that holds those runs."""
+        found: dict[tuple[str, str], str] = {}
         for name, tree in self.experiment_trees().items():
-            if experiment is not None and name != experiment:
-                continue
-            shards = [e.oid for e in self.tree(tree) if e.is_tree and len(e.name) == 2 and shard in (None, e.name)]
-            for entries in self._trees(shards):
-                found += [Location(e.name, name, e.oid) for e in entries if e.is_tree and RUN_ID.match(e.name)]
+            found.update(((name, e.name), e.oid) for e in self.tree(tree) if e.is_tree and len(e.name) == _SHARD)
+        return found
+
+    def in_shards(self, shards: Mapping[tuple[str, str], str]) -> list[Location]:
+        """Return where the runs of some of the ``shards`` lie."""
+        found: list[Location] = []
+        for (name, _), entries in zip(shards, self.trees(list(shards.values())), strict=True):
+            found += [Location(e.name, name, e.oid) for e in entries if e.is_tree and RUN_ID.match(e.name)]
         return found
 
     def locate(self, run_id: str) -> Location | None:
@@ -115,7 +131,7 @@ class BranchReader:
         """Return the runs with their parameters, metrics and inputs; what is damaged says so in ``problems``."""
         wanted = [
             {entry.name: entry.oid for entry in entries if entry.name in _HEAD_FILES and entry.is_file}
-            for entries in self._trees([location.tree for location in locations])
+            for entries in self.trees([location.tree for location in locations])
         ]
         blobs = self._repo.objects.many([oid for files in wanted for oid in files.values()])
         runs = []

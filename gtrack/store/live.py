@@ -7,9 +7,12 @@ tidied when the run ends. Files whose name begins with a dot are marks for other
 - ``.joined``: another process than the owner writes here too, so only the files know every metric;
 - ``.api``: the launched script logged through the API itself;
 - ``.named``, ``.placed``: the run's name, its experiment, was given on the command line and stays;
-- ``.experiment.yaml``: what the run's script says of its experiment.
+- ``.owner``: the number of the process that started it, for the worker processes of that one;
+- ``.experiment.yaml``: what the run's script says of its experiment;
+- ``.exit``: how the launched script ended, from that moment on (``store.liveness``).
 
-Next to it, ``<id>.lock`` is held by the process that owns the run: it tells the living from the dead.
+Next to it, ``<id>.lock`` is held by the process that owns the run, and ``<id>.script.lock`` by the script that it launched
+and by all who joined: they tell the living from the dead. A run is dead when nobody holds either.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from gtrack.formats.history import fold, parse_rows
 from gtrack.formats.names import ARTIFACTS, RUN_ID
 from gtrack.formats.yamlio import dumps, load_mapping, parse_timestamp, scalar
 from gtrack.records import Run, Status
+from gtrack.store.liveness import Share, is_shared, read_exit
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -46,14 +50,16 @@ JOINED = ".joined"
 API = ".api"
 NAMED = ".named"
 PLACED = ".placed"
+OWNER = ".owner"
 EXPERIMENT_NEWS = ".experiment.yaml"
-_EDIT_LOCK = ".edit.lock"
 _IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/live/\n"
 _CHUNK = 1 << 20
+_DAMAGED = "The live directory was damaged:"
 _EDIT_SECONDS = 10.0
 _NEW, _DONE = ".new-", ".done-"
 _LEFTOVER = re.compile(r"\.(?:new|done)-([0-9a-f]{32})-")
-_ORPHAN_SECONDS = 3600.0  # a lock without a directory may be that of a run which begins right now
+_LOCK = re.compile(r"([0-9a-f]{32})(?:\.edit|\.script)?\.lock\Z")
+_ORPHAN_SECONDS = 60.0  # a lock without a directory may be that of a run which begins right now
 
 
 def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
@@ -69,12 +75,16 @@ def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
 
 def _failed(directory: Path, error: OSError) -> GTrackError:
     if not directory.is_dir():
-        return GTrackError(
-            f"Run {directory.name[:8]} was ended by the process that owns it, or removed: there is no {directory}."
-        )
+        return _gone(directory)
     return CommitFailed(
         f"Run {directory.name[:8]} cannot be written: {error.strerror or error}. What it logged so far is in {directory}; "
         "when that is mended and the run did not end, 'gtrack recover' commits it."
+    )
+
+
+def _gone(directory: Path) -> GTrackError:
+    return GTrackError(
+        f"Run {directory.name[:8]} was ended by the process that owns it, or removed: there is no {directory}."
     )
 
 
@@ -90,6 +100,7 @@ class LiveDir:
         self.path = path
         self.id = path.name
         self._owner: BaseFileLock | None = None
+        self._share: Share | None = None
 
     @property
     def artifacts(self) -> Path:
@@ -100,31 +111,67 @@ class LiveDir:
     def _lock_path(self) -> Path:
         return self.path.with_name(f"{self.id}.lock")
 
+    @property
+    def _edit_lock_path(self) -> Path:
+        # Beside the directory: to lock a file in it would make it anew (filelock does) after another process removed it.
+        return self.path.with_name(f"{self.id}.edit.lock")
+
+    @property
+    def _script_lock_path(self) -> Path:
+        return self.path.with_name(f"{self.id}.script.lock")
+
     def claim(self) -> bool:
-        """Become the owner; False when a living process is. The operating system lets go of the lock when its holder dies."""
+        """Become the owner; False when a process is alive that is, or that joined the run. A lock ends with its holder."""
         if self._owner is None:
             self._owner = file_lock(self._lock_path, 0)
+            if self._owner is not None and is_shared(self._script_lock_path):
+                self.release()
         return self._owner is not None
 
     def is_alive(self) -> bool:
-        """Tell whether a process, this one included, owns the run."""
-        if self._owner is not None:
+        """Tell whether a process, this one included, owns the run or joined it."""
+        if self._owner is not None or self._share is not None:
             return True
-        if not self._lock_path.exists() or not os.access(self._lock_path, os.W_OK):
-            # Without a right to the lock the run is another user's; whoever has the right can tell.
-            return self._lock_path.exists()
-        lock = file_lock(self._lock_path, 0)
-        if lock is None:
-            return True
-        lock.release()
-        return False
+        if self._lock_path.exists():
+            if not os.access(self._lock_path, os.W_OK):
+                return True  # without a right to the lock the run is another user's; whoever has the right can tell
+            lock = file_lock(self._lock_path, 0)
+            if lock is None:
+                return True
+            if not self.path.exists():  # it ended meanwhile, and to lock the file made it anew
+                self._lock_path.unlink(missing_ok=True)
+            lock.release()
+        return is_shared(self._script_lock_path)
 
-    def begin(self, run: Run) -> None:
-        """Make the directory, with its ``run.yaml`` from the first moment on.
+    def script_lock(self) -> Share:
+        """Return what keeps the run alive while a script that inherits it lives.
 
         Raises:
+            OSError: the lock cannot be made.
+        """
+        return Share(self._script_lock_path, make=True)
+
+    def join(self) -> None:
+        """Say that this process writes here too; where the owner launched a script, the run is alive while this process is."""
+        self.mark(JOINED)
+        with suppress(OSError):
+            self._share = Share(self._script_lock_path, make=False)
+
+    def begin(self, run: Run) -> None:
+        """Become the owner of a directory that is not there yet, and make it, with its ``run.yaml`` from the first moment on.
+
+        Raises:
+            RunIsActive: it is there, or somebody else makes it just now.
             OSError: it cannot be made; nothing is left of it.
         """
+        if not self.claim():
+            raise RunIsActive(
+                f"Run {run.name} ({run.short_id}) is being written by another process; it can be resumed when that has ended."
+            )
+        if self.path.exists():
+            raise RunIsActive(
+                f"Run {run.name} ({run.short_id}) has a live directory; 'gtrack recover' finishes it first."
+            )
         new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
         try:
             new.mkdir()
@@ -140,6 +187,9 @@ class LiveDir:
         """Stop being the owner; the directory stays."""
         owner, self._owner = self._owner, None
         if owner is not None:
+            if not self.path.exists():
+                with suppress(OSError):
+                    self._lock_path.unlink(missing_ok=True)
             owner.release()
 
     def remove(self) -> None:
@@ -148,9 +198,13 @@ class LiveDir:
         try:
             self.path.replace(trash)
             shutil.rmtree(trash, ignore_errors=True)
-            self._lock_path.unlink(missing_ok=True)
+            self._remove_locks()
         finally:
             self.release()
+
+    def _remove_locks(self) -> None:
+        for path in (self._edit_lock_path, self._script_lock_path, self._lock_path):
+            path.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file, None when there is none."""
@@ -216,7 +270,9 @@ class LiveDir:
         return replace(run, metrics=metrics.result(run.metrics))
 
     def _without_history(self) -> Run:
-        return run_dir.decode_run(self._read_whole, self.id, "", live=True)
+        run = run_dir.decode_run(self._read_whole, self.id, "", live=True)
+        note = read_exit(self.path) if run.status is Status.RUNNING else None
+        return replace(run, status=note.status, exit_code=note.exit_code) if note is not None else run
 
     def _read_whole(self, name: str) -> bytes | None:
         data = self.read(name)
@@ -228,7 +284,7 @@ class LiveDir:
             run_dir.decode_experiment(self.read(EXPERIMENT_NEWS), run.experiment)
         except FormatError as error:
             found.append(str(error))
-        return [f"The live directory was damaged: {problem}" for problem in found]
+        return [f"{_DAMAGED} {problem}" for problem in found]
 
     def edit(self, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Change what ``run.yaml`` holds and return it; processes take turns, so none undoes another's change.
@@ -238,7 +294,7 @@ class LiveDir:
             FormatError: the file is damaged.
         """
         try:
-            lock = file_lock(self.path / _EDIT_LOCK, _EDIT_SECONDS)
+            lock = file_lock(self._edit_lock_path, _EDIT_SECONDS)
         except OSError as error:
             raise _failed(self.path, error) from error
         if lock is None:
@@ -246,9 +302,14 @@ class LiveDir:
                 f"Another process has been editing run {self.id[:8]} for {_EDIT_SECONDS:.0f} s; try again."
             )
         try:
-            head = edit_head(self.read(run_dir.RUN), change)
+            data = self.read(run_dir.RUN)
+            if data is None and not self.path.is_dir():
+                raise _gone(self.path)
+            head = edit_head(data, change)
             self.write(run_dir.RUN, dumps(head).encode())
         finally:
+            if not self.path.exists():  # to lock the file made it anew
+                self._edit_lock_path.unlink(missing_ok=True)
             lock.release()
         return head
 
@@ -270,6 +331,7 @@ class LiveDir:
         for name, values in ((run_dir.PARAMS, run.params), (run_dir.METRICS, metrics)):
             if values or not (self.read(name) or b"\n").endswith(b"\n"):
                 self.write(name, dumps(values).encode())
+        damage += [problem for name in (run_dir.HISTORY, run_dir.SYSTEM) for problem in self._cut_torn_row(name)]
         end = ended or self._last_sign_of_life()
         if run.started is not None and end < run.started:
             end = run.started + timedelta(microseconds=1)
@@ -290,6 +352,16 @@ class LiveDir:
             close(head)
             self.write(run_dir.RUN, dumps(head).encode())
         return self._without_history()
+
+    def _cut_torn_row(self, name: str) -> list[str]:
+        """Take the remains of a row away that was cut off while it was written: what is committed is valid YAML."""
+        data = self.read(name) or b""
+        if data and not data.endswith(b"\n"):
+            whole = data.rfind(b"\n") + 1
+            is_row = bool(parse_rows(data[whole:])[0])
+            self.write(name, data + b"\n" if is_row else data[:whole])
+            return [] if is_row else [f"{_DAMAGED} {name}: the last row was cut off."]
+        return []
 
     def _last_sign_of_life(self) -> datetime:
         newest = max((entry.stat().st_mtime for entry in os.scandir(self.path)), default=0.0)
@@ -375,21 +447,15 @@ class LiveStore:
         live = LiveDir(place / run.id)
         try:
             self._prepare(place)
-            if not live.claim():
-                raise RunIsActive(
-                    f"Run {run.name} ({run.short_id}) is being written by another process; it can be resumed when that has ended."
-                )
-            if live.path.exists():
-                live.release()
-                raise RunIsActive(
-                    f"Run {run.name} ({run.short_id}) has a live directory; 'gtrack recover' finishes it first."
-                )
             live.begin(run)
         except OSError as error:
             live.release()
             raise CommitFailed(
                 f"No run can be written to {place}: {error.strerror or error}. Mend that, or use another working copy."
             ) from error
+        except BaseException:
+            live.release()
+            raise
         return live
 
     def _prepare(self, place: Path) -> None:
@@ -416,10 +482,12 @@ class LiveStore:
                     if live.claim():
                         shutil.rmtree(entry.path, ignore_errors=True)
                         live.release()
-                elif entry.name.endswith(".lock") and time.time() - entry.stat().st_mtime > _ORPHAN_SECONDS:
-                    live = LiveDir(place / entry.name.removesuffix(".lock"))
+                    continue
+                lock = _LOCK.match(entry.name)
+                if lock and time.time() - entry.stat().st_mtime > _ORPHAN_SECONDS:
+                    live = LiveDir(place / lock[1])
                     if not live.path.exists() and live.claim():
-                        Path(entry.path).unlink(missing_ok=True)
+                        live._remove_locks()
                         live.release()
 
     def runs(self) -> list[Run]:

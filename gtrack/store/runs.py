@@ -22,8 +22,8 @@ from gtrack.formats.yamlio import dumps, load_mapping
 from gtrack.git.lfs import Pointer, object_path
 from gtrack.git.lfs import store as lfs_store
 from gtrack.git.objects import Change, FastImport, Identity
-from gtrack.git.refs import Update, update
-from gtrack.git.worktree import releases
+from gtrack.git.refs import Update, tracked, update
+from gtrack.git.worktree import checked_out, releases
 from gtrack.records import Artifact, Experiment, History, Run
 from gtrack.store.attributes import Attributes
 from gtrack.store.branch import BranchReader, Location
@@ -55,7 +55,11 @@ class RunStore:
 
     def branch(self) -> BranchReader:
         """Return the branch as of now."""
-        return BranchReader(self._repo, self._repo.resolve(self._config.ref))
+        return BranchReader(self._repo, self.tip())
+
+    def tip(self) -> str | None:
+        """Return the newest commit of the runs branch; in a clone that has no such branch yet, of the one it was cloned from."""
+        return self._repo.resolve(self._config.ref) or tracked(self._repo, self._config.branch)
 
     def ids(self) -> list[str]:
         """Return the ids of all committed runs."""
@@ -178,12 +182,19 @@ class RunStore:
         Raises:
             GitError: git refuses, or the branch kept moving or stayed locked.
         """
+        place = checked_out(self._repo, self._config.ref)
+        if place is not None:
+            raise GitError(
+                f"The branch {self._config.branch} is checked out in {place}, and a run would move it away under those files. "
+                "Check out another branch there."
+            )
         with self._turn():
             for attempt in range(1, _TRIES + 1):
                 branch = self.branch()
                 with FastImport(self._repo) as stream:
                     mark = build(branch, stream)
-                moves = [Update(self._config.ref, stream.oids[mark], branch.tip or ""), *also]
+                old = branch.tip if branch.tip and branch.tip == self._repo.resolve(self._config.ref) else ""
+                moves = [Update(self._config.ref, stream.oids[mark], old), *also]
                 try:
                     update(self._repo, moves, self._identity(), reason)
                     break

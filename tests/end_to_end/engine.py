@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,24 @@ Tree = dict[str, tuple[str, bytes]]
 """Path to mode and content, for every file."""
 
 
+class Process(subprocess.Popen[str]):
+    """A process that a failed test does not leave to the tests after it."""
+
+    def __del__(self, *args: object) -> None:
+        if self.returncode is None:
+            self.kill()
+            self.wait()
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
 def start(
     script: str | Path, *args: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: bool = False
-) -> subprocess.Popen[str]:
+) -> Process:
     """Start a script of ``scripts/``, or one by its path, in ``cwd``, with pipes."""
-    return subprocess.Popen(
+    return Process(
         [sys.executable, str(SCRIPTS / script), *args],
         cwd=cwd,
         env={**os.environ, **(env or {})},

@@ -169,6 +169,7 @@ def test_branch_that_stays_locked(repo: Path, git: Git) -> None:
     check_fsck(repo)
 
 
+@pytest.mark.slow
 def test_many_recover_at_once(repo: Path) -> None:
     """Dead runs that several commands find at the same time are committed once each."""
     dead = []
@@ -195,7 +196,7 @@ def test_two_processes_resume_the_same_run(repo: Path) -> None:
     assert first.stdout is not None
     assert first.stdout.readline() == f"{run_id}\n"
     said = fail("resume.py", run_id, cwd=repo)
-    assert f"RunIsActive: Run {run_id[:8]} is being written by another process" in said
+    assert f"RunIsActive: Run {run_id[:8]} is being written" in said
     assert first.communicate("\n") == ("", "")
     project = Project.open(repo)
     assert list(project.history(run_id).steps) == [0, 1, 2, 10, 11]
@@ -236,6 +237,7 @@ def test_git_that_is_missing(repo: Path, tmp_path: Path) -> None:
     assert said.splitlines()[-1].startswith("gtrack.errors.GitError: There is no git on the PATH.")
 
 
+@pytest.mark.slow
 def test_readers_while_runs_end(repo: Path) -> None:
     """A run that is committed while somebody reads is seen once, and whole: live or committed."""
     writer = start("many_runs.py", "p", "2", "12", cwd=repo)

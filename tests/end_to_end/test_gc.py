@@ -128,6 +128,17 @@ def test_maintenance_starts_when_many_objects_are_loose(repo: Path) -> None:
     check_fsck(repo)
 
 
+def test_maintenance_starts_when_there_are_many_packs(repo: Path) -> None:
+    """A run of a hundred files and more is a pack of its own."""
+    for number in range(51):
+        oid = run_git("hash-object", "-w", "--stdin", cwd=repo, stdin=f"{number}")
+        run_git("pack-objects", "--quiet", ".git/objects/pack/pack", cwd=repo, stdin=oid)
+    run_id = one_run(repo)
+    wait_for(lambda: len(packs(repo)) < 10 and not (repo / ".git" / "gc.pid").exists())
+    assert check_branch(repo, [run_id]) == [run_id]
+    check_fsck(repo)
+
+
 def test_maintenance_does_not_start_when_few_are(repo: Path, tmp_path: Path) -> None:
     said = git_that_notes_maintenance(tmp_path, "exit 0")
     one_run(repo, env=said)

@@ -22,6 +22,8 @@ def fresh_process() -> Iterator[None]:
     yield
     for run in list(process.open.values()):
         run.end()
+    for project in process.projects.values():
+        project.repo.objects.close()  # other tests look at the processes that are left
     type(process).__init__(process)
     stack_here.set(())
 

@@ -16,7 +16,7 @@ import pytest
 
 import gtrack
 from gtrack.project import Project
-from gtrack.records import CodeState
+from gtrack.records import CodeState, Status
 from gtrack.store.live import API, JOINED, NAMED, PLACED
 from gtrack.tracking import ActiveRun
 
@@ -475,3 +475,31 @@ def test_the_rows_of_a_late_join_have_the_right_time(quiet: Path, stored: Stored
     run = launched.end()
     (row,) = stored(run.id, "history.yaml")
     assert row["time"] == pytest.approx(row["now"], abs=0.25)
+
+
+SPAWNING = """
+import multiprocessing
+import gtrack
+
+
+def work(number):
+    gtrack.log_metrics({f"w{number}": number}, step=number)
+
+
+if __name__ == "__main__":
+    gtrack.log_param("lr", 0.1)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(work, range(4))
+        pool.close()
+        pool.join()
+"""
+
+
+def test_spawned_workers_log_into_the_run_of_their_parent(repo: Path) -> None:
+    (repo / "pool.py").write_text(SPAWNING)
+    done = subprocess.run([sys.executable, "pool.py"], cwd=repo, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    project = Project.open(repo)
+    runs = project.store.runs()
+    project.repo.objects.close()
+    assert [(run.status, run.metrics) for run in runs] == [(Status.FINISHED, {"w0": 0, "w1": 1, "w2": 2, "w3": 3})]

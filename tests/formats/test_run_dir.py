@@ -379,6 +379,7 @@ def test_damaged_live_metrics() -> None:
     assert found.problems == tuple(f"metrics.yaml: line {at} is no metric." for at in range(2, 9))
 
 
+@pytest.mark.slow
 def test_very_many_live_metrics_are_read() -> None:
     data = b"".join(b"loss: %r\n" % (n / 7) for n in range(1_000_000))
     assert len(data) > 16 * 1024 * 1024  # more than is read as one YAML document

@@ -7,7 +7,6 @@ import math
 from collections import OrderedDict
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +15,9 @@ import pandas as pd
 import pytest
 
 from gtrack.errors import InvalidName, InvalidValue
-from gtrack.formats.values import check_number, free_text, mapping_of, plain_value, text_tags
+from gtrack.formats.values import check_number, final_status, free_text, mapping_of, plain_value, text_tags
 from gtrack.formats.yamlio import dumps, loads
+from gtrack.records import Status
 
 
 class Colour(str, enum.Enum):
@@ -111,7 +111,6 @@ def loop() -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (Path("a"), "PosixPath"),
         (Plain.ONE, "Plain"),
         ({1, 2}, "set"),
         (b"x", "bytes"),
@@ -229,3 +228,14 @@ def test_mapping_of() -> None:
     assert mapping_of({"a": 1}, "log_params") == {"a": 1}
     with pytest.raises(InvalidValue, match=r"log_params takes a mapping .* not list"):
         mapping_of([("a", 1)], "log_params")
+
+
+def test_how_a_run_ends() -> None:
+    assert [final_status(text) for text in ("finished", "FAILED", Status.KILLED)] == [
+        Status.FINISHED,
+        Status.FAILED,
+        Status.KILLED,
+    ]
+    for wrong in ("running", "", None, 1):
+        with pytest.raises(InvalidValue, match="ends as"):
+            final_status(wrong)

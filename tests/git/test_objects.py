@@ -154,25 +154,25 @@ def test_file_that_shrinks_is_an_error(repo: Path, tmp_path: Path) -> None:
     """Git is stopped, so that the stream waits with the first piece of the file in hand; then the file is cut."""
     path = tmp_path / "file"
     path.write_bytes(b"x" * 5_000_000)
-    said = []
 
-    def stream_it() -> None:
-        try:
-            stream.blob_file(path)
-        except OSError as error:
-            said.append(str(error))
-
-    with pytest.raises(OSError, match="became shorter"), FastImport(Repository.find(repo)) as stream:
-        git_process = stream._process
-        os.kill(git_process.pid, signal.SIGSTOP)
-        thread = threading.Thread(target=stream_it)
-        thread.start()
+    def cut(git_process: subprocess.Popen[bytes]) -> None:
         while not waiting_in(git_process.stdin):
             time.sleep(0.001)
         os.truncate(path, 1_000_000)
         os.kill(git_process.pid, signal.SIGCONT)
-        thread.join()
-        raise OSError(*said)
+
+    def stream_it() -> None:
+        with FastImport(Repository.find(repo)) as stream:
+            os.kill(stream._process.pid, signal.SIGSTOP)
+            cutter = threading.Thread(target=cut, args=[stream._process])
+            cutter.start()
+            try:
+                stream.blob_file(path)
+            finally:
+                cutter.join()
+
+    with pytest.raises(OSError, match="became shorter"):
+        stream_it()
     assert run_git("count-objects", cwd=repo).startswith("3 objects")
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from gtrack.formats.yamlio import load_mapping, parse_value
 from gtrack.launch.parameters import ScriptParameters, discover, discover_module
-from gtrack.launch.plan import GIVEN_VARIABLE, PLAN_VARIABLE, RUN_DIR_VARIABLE, LaunchPlan
+from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.project import Project
 from gtrack.records import Status
 from gtrack.tracking import ActiveRun
+from gtrack.variables import GIVEN_VARIABLE, RUN_DIR_VARIABLE
 
 
 @dataclass(frozen=True)

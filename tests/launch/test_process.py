@@ -71,9 +71,10 @@ def follow(command: list[str], tmp_path: Path, console: Console, tap: Any = None
 @pytest.fixture
 def processes_before() -> Iterator[None]:
     """Nothing that a test started may stay behind."""
+    before = set(psutil.Process().children(recursive=True))
     yield
-    left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-    assert left == []
+    now = set(psutil.Process().children(recursive=True)) - before
+    assert [process for process in now if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
 pytestmark = pytest.mark.usefixtures("processes_before")

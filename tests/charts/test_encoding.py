@@ -1,4 +1,4 @@
-"""Figures, images and curves to bytes."""
+"""Figures and images to bytes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import io
 import math
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gtrack.charts import figure_to_bytes, figure_to_png, history_chart, image_to_png
+from gtrack.charts import figure_to_bytes, figure_to_png, image_to_png
 from gtrack.errors import InvalidValue
 
 
@@ -235,53 +233,3 @@ def test_pil_images_of_every_mode(mode: str) -> None:
 def test_what_is_no_image_is_refused(image: object, message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         image_to_png(image)
-
-
-# --- curves ----------------------------------------------------------------------------------------------------------
-
-
-def colours(png: bytes) -> set[tuple[int, ...]]:
-    image = opened(png).convert("RGB")
-    return {colour for _, colour in image.getcolors(image.width * image.height) or [] if isinstance(colour, tuple)}
-
-
-def test_curves_of_three_runs() -> None:
-    png = history_chart({f"run-{n}": [(step, step * n) for step in range(100)] for n in range(3)}, "val/loss")
-    assert opened(png).size == (900, 450)
-    assert {(0, 0x72, 0xB2), (0xD5, 0x5E, 0), (0, 0x9E, 0x73)} <= colours(png)
-
-
-def test_the_same_curves_are_the_same_picture() -> None:
-    curves: dict[str, list[tuple[int, float]]] = {"a": [(0, 1.0), (1, 0.5)], "b": [(0, 0.9)]}
-    assert history_chart(curves, "loss") == history_chart(curves, "loss")
-    assert history_chart(curves, "loss") != history_chart(curves, "accuracy")
-
-
-def test_one_point_and_gaps_are_seen() -> None:
-    assert (0, 0x72, 0xB2) in colours(history_chart({"one": [(3, 0.5)]}, "x"))
-    points: list[tuple[int, float]] = [(0, 1.0), (1, math.nan), (2, 0.5), (3, math.inf), (4, 0.1), (5, 0.1)]
-    assert (0, 0x72, 0xB2) in colours(history_chart({"gaps": points}, "x"))
-
-
-@pytest.mark.parametrize("name", ["$x^2", "_hidden", "a" * 300, "ü 漢 🙂", "<b>&amp;</b>", ""])
-def test_names_are_taken_as_they_are(name: str) -> None:
-    assert opened(history_chart({name: [(0, 1)], "other": [(0, 2)]}, name)).size == (900, 450)
-
-
-def test_many_runs_and_large_numbers() -> None:
-    curves: dict[str, list[tuple[int, float]]] = {
-        f"a-run-with-a-long-name-that-goes-on-{n}": [(0, n), (10**15, 1e300)] for n in range(60)
-    }
-    assert opened(history_chart(curves, "x")).size == (900, 450)
-
-
-@pytest.mark.parametrize("histories", [{}, {"a": []}])
-def test_nothing_to_draw(histories: dict[str, list[tuple[int, float]]]) -> None:
-    with pytest.raises(InvalidValue, match="nothing to draw for 'loss'"):
-        history_chart(histories, "loss")
-
-
-def test_the_settings_of_the_user_are_left_alone(tmp_path: Path) -> None:
-    before = dict(mpl.rcParams)
-    history_chart({"a": [(0, 1)]}, "loss")
-    assert dict(mpl.rcParams) == before

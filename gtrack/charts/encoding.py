@@ -1,25 +1,18 @@
-"""Figures, images and metric curves to bytes.
-
-matplotlib is used through its objects alone: no pyplot, so no figure is registered, no backend is chosen and no window
-opens, whatever the user's program does with it at the same time.
-"""
+"""Figures and images of users to bytes."""
 
 from __future__ import annotations
 
 import io
 import math
 import sys
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import InvalidValue
-from gtrack.records import Number
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 100
@@ -29,13 +22,6 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _NEAREST_PNG_MODE = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _HTML = frozenset({".html", ".htm"})
 _RASTER = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "webp"})
-
-# Okabe and Ito's palette, which people with any colour vision tell apart, without its yellow, too pale for a line on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
-_LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_MOST_IN_LEGEND = 24
-_FEW_POINTS = 40
 
 
 def figure_to_bytes(figure: object, path: str, dpi: int = DPI) -> tuple[bytes, str]:
@@ -195,80 +181,3 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         raise InvalidValue(f"An array of shape {shape} is no image: it must be H×W, H×W×1, H×W×3 or H×W×4.")
     if 0 in shape:
         raise InvalidValue(f"An image of shape {shape} has no pixels.")
-
-
-def history_chart(histories: Mapping[str, Sequence[tuple[Number, Number]]], title: str) -> bytes:
-    """Draw one metric of some runs over the steps, as a PNG.
-
-    Every curve has a colour, a line style and, when it has few points, a marker of its own, so that it is told apart in
-    black and white too. The legend stands beside the curves; beyond 24 runs it says how many more there are. NaN and
-    infinite values are gaps.
-
-    Args:
-        histories: name of the run to its ``(step, value)`` pairs in the order of logging.
-        title: what stands above, usually the name of the metric.
-
-    Returns:
-        The PNG, 900 pixels wide.
-
-    Raises:
-        InvalidValue: there is nothing to draw.
-    """
-    if not any(histories.values()):
-        raise InvalidValue(f"There is nothing to draw for {title!r}: no run has a value of it.")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for number, points in enumerate(histories.values()):
-        _draw_curve(axes, number, points)
-    axes.set_title(_shorten(title, 80), loc="left", fontsize="large", parse_math=False)
-    axes.set_xlabel("step")
-    axes.grid(visible=True, color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    _add_legend(figure, axes, list(histories))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box stands for what the font does not have
-        return figure_to_png(figure)
-
-
-def _draw_curve(axes: Axes, number: int, points: Sequence[tuple[Number, Number]]) -> None:
-    steps = [float(step) for step, _ in points]
-    values = [float(value) if math.isfinite(value) else math.nan for _, value in points]
-    axes.plot(
-        steps,
-        values,
-        label=f"run {number}",
-        color=_COLOURS[number % len(_COLOURS)],
-        # The styles move on with every curve and once more with every round of colours: 42 pairs before one comes again.
-        linestyle=_LINES[(number + number // len(_COLOURS)) % len(_LINES)],
-        linewidth=1.6,
-        marker=_MARKERS[number % len(_MARKERS)] if len(points) <= _FEW_POINTS else None,
-        markersize=4,
-    )
-
-
-def _add_legend(figure: Figure, axes: Axes, names: list[str]) -> None:
-    shown = names[:_MOST_IN_LEGEND]
-    legend = figure.legend(
-        axes.lines[: len(shown)],
-        [f"run {number}" for number in range(len(shown))],
-        loc="outside right upper",
-        title=f"the first {len(shown)}, and {len(names) - len(shown)} more" if len(names) > len(shown) else None,
-        title_fontsize="small",
-        fontsize="small",
-        frameon=False,
-        handlelength=3,
-        labelspacing=0.25,
-    )
-    for text, name in zip(legend.get_texts(), shown, strict=True):
-        # Set here, as a label would be left out when it begins with "_", and be read as a formula when it holds "$".
-        text.set_parse_math(False)
-        text.set_text(_shorten(name, 32))
-
-
-def _shorten(name: str, length: int) -> str:
-    """Leave out the middle: names of related runs begin alike, and end in what tells them apart."""
-    half = length // 2
-    return name if len(name) <= length else f"{name[: half - 1]}…{name[-half:]}"
