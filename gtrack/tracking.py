@@ -21,7 +21,7 @@ from gtrack.capture.hardware import Sampler
 from gtrack.errors import CommitFailed, FormatError, GTrackError, InvalidName, InvalidValue, RunIsActive
 from gtrack.formats import run_dir
 from gtrack.formats.history import HIGHEST_STEP, LOWEST_STEP, RESERVED, RowEncoder, check_step, check_time, fold
-from gtrack.formats.names import check_experiment, check_name, new_run_id, new_run_name
+from gtrack.formats.names import check_experiment, check_name, check_run_name, new_run_id, new_run_name
 from gtrack.formats.params import ParamTree, plain_params
 from gtrack.formats.values import check_number, final_status, free_text, mapping_of, text_tags
 from gtrack.formats.yamlio import dumps
@@ -122,7 +122,7 @@ class ActiveRun:
         started = datetime.now(timezone.utc)
         run = Run(
             id=new_run_id(),
-            name=check_name(name, "run") if name is not None else new_run_name(),
+            name=check_run_name(name) if name is not None else new_run_name(),
             experiment=check_experiment(experiment) if experiment is not None else project.config.experiment,
             status=Status.RUNNING,
             parent=parent,
@@ -414,7 +414,7 @@ class ActiveRun:
         Raises:
             InvalidName: a name that cannot be written.
         """
-        checked = check_name(name, "run")
+        checked = check_run_name(name)
         if not self._live.has(NAMED):
             self.name = checked
             self._live.edit(lambda head: head.update(name=checked))

@@ -13,7 +13,7 @@ from gtrack.cli.session import directory, examples, note, open_project, resolve,
 from gtrack.errors import GTrackError, UsageError
 from gtrack.ops.edit import edit_notes, edit_tags
 from gtrack.project import initialise
-from gtrack.render.values import plural, printable
+from gtrack.render.values import harmless, plural, printable
 
 
 def tag(
@@ -46,14 +46,25 @@ def _pair(text: str) -> tuple[str, str]:
 def note_(
     ctx: typer.Context,
     run: RunRef,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The notes; - reads them from stdin, '' removes them.")],
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="The notes; - reads them from stdin, '' removes them.")
+    ] = None,
     append: Annotated[
         bool, typer.Option("--append", "-a", help="Add a paragraph instead of replacing the notes.")
     ] = False,
 ) -> None:
-    """Write notes on a run, also after it has ended."""
+    """Write notes on a run, also after it has ended; without TEXT, print them."""
     project = open_project(ctx)
-    found = edit_notes(project, resolve(project, run), sys.stdin.read() if text == "-" else text, append=append)
+    found = resolve(project, run)
+    if text is None:
+        if found.notes:
+            write(f"{harmless(found.notes)}\n")
+        return
+    if text == "-":
+        text = sys.stdin.read()
+        if not text.strip():
+            raise UsageError("There are no notes on stdin. To remove the notes give an empty text: gtrack note RUN ''.")
+    found = edit_notes(project, found, text, append=append)
     note(f"Notes of {printable(found.name)} ({found.short_id}) {'written' if found.notes else 'removed'}.")
 
 

@@ -17,6 +17,7 @@ MAX_COMPONENT = 240
 MAX_PATH = 1024
 
 RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
+_REFERENCE = re.compile(r"last(?:~[0-9]+)?\Z|best:|[0-9a-f]{32}\Z|-")
 EXPERIMENTS = "experiments"
 ARTIFACTS = "artifacts"
 
@@ -69,6 +70,18 @@ def check_name(name: object, what: str) -> str:
     if found:
         raise InvalidName(f"The {what} name {name!r} has the character {found.group()!r}, which names cannot have.")
     return name
+
+
+def check_run_name(name: object) -> str:
+    """Return ``name`` when it can name a run: as ``check_name``, and it does not mean something else as a run reference.
+
+    Raises:
+        InvalidName: it cannot.
+    """
+    checked = check_name(name, "run")
+    if _REFERENCE.match(checked):
+        raise InvalidName(f"A run cannot be called {checked!r}: as a reference that means another run.")
+    return checked
 
 
 def check_experiment(name: object) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import secrets
 import shutil
 import stat
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
 
 _LITTER_SECONDS = 86400.0
+# Files that hold credentials by everybody's custom. Only untracked ones are looked at: a tracked one is public already.
+_SECRET = re.compile(
+    r"(?:\A|/)(?:\.env(?!\.(?:example|sample|template|dist)\Z)(?:\.[^/]*)?|\.netrc|\.pypirc|\.git-credentials|id_(?:rsa|dsa|ecdsa|ed25519)"
+    r"|credentials(?:\.[a-z]+)?|[^/]*\.(?:pem|p12|pfx|jks|key))\Z"
+)
+
 SNAPSHOT_REFS = "refs/gtrack/snapshots"
 """Keep a snapshot from ``git gc`` until a run commit has it for a parent."""
 
@@ -133,7 +140,8 @@ def releases(code_commit: str) -> list[Update]:
 def _choose(root: Path, state: WorktreeState, max_file_bytes: int) -> tuple[list[str], list[LeftOut]]:
     taken, left_out = list(state.changed), []
     for path in state.untracked:
-        if path.endswith("/"):  # a repository inside this one: git would store it as a link to nowhere
+        # A repository inside this one git would store as a link to nowhere; a secret would be pushed with the runs.
+        if path.endswith("/") or _SECRET.search(path):
             left_out.append(LeftOut(path, 0, ""))
             continue
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats import run_dir
-from gtrack.formats.names import check_experiment, check_name
+from gtrack.formats.names import check_experiment, check_run_name
 from gtrack.launch.collect import check_patterns, keep_artifacts, read_inputs
 from gtrack.launch.given import Given, fit_given
 from gtrack.launch.metrics_file import MetricsFile
@@ -139,7 +139,7 @@ def launch(project: Project, request: LaunchRequest, console: Console = Console(
 
 def _prepare(project: Project, request: LaunchRequest) -> _Prepared:
     if request.name is not None:
-        check_name(request.name, "run")
+        check_run_name(request.name)
     if request.seed is not None and not 0 <= request.seed <= _MAX_SEED:
         raise UsageError(f"--seed is a whole number from 0 to {_MAX_SEED}, not {request.seed}.")
     request.target.check(request.cwd, project)

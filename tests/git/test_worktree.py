@@ -162,3 +162,18 @@ def test_clean_filters_are_applied_as_git_add_does(repo: Path, git: Git) -> None
     (repo / ".gitattributes").write_text("*.txt filter=upper\n")
     (repo / "a.txt").write_text("abc\n")
     assert git("show", f"{take(repo)[0]}:a.txt") == "ABC"
+
+
+def test_untracked_credentials_stay_out_of_the_snapshot(repo: Path, git: Git) -> None:
+    kept = ["train.py", ".env.example", "keys.py", "sub/.envrc", "credentials_test.py", "monkey.csv"]
+    secret = [".env", ".env.local", "sub/.env", "deploy.pem", "id_rsa", "sub/credentials.json", ".netrc", "tls.key"]
+    (repo / "sub").mkdir()
+    for name in [*kept, *secret]:
+        (repo / name).write_text("x\n")
+    found = Repository.find(repo)
+    commit, left_out = snapshot(found, read_state(found), Identity("A", "a@b"), 1 << 20)
+    found.objects.close()
+    tree = git("ls-tree", "-r", "--name-only", str(commit)).splitlines()
+    assert set(kept) <= set(tree)
+    assert not set(secret) & set(tree)
+    assert {one.path: one.sha256 for one in left_out} == dict.fromkeys(secret, "")
