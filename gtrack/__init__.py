@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         set_tags,
         start_run,
     )
+    from gtrack.fluent.search import best, get_metric_history, histories, search_runs
     from gtrack.records import Artifact, CodeState, Experiment, History, Input, Run, Status
     from gtrack.tracking import ActiveRun
     from gtrack.version import __version__
@@ -54,10 +55,13 @@ __all__ = [
     "Status",
     "__version__",
     "active_run",
+    "best",
     "define_metric",
     "end_run",
     "get_artifact",
+    "get_metric_history",
     "get_run",
+    "histories",
     "init",
     "last_active_run",
     "log_artifact",
@@ -73,6 +77,7 @@ __all__ = [
     "log_table",
     "log_text",
     "params",
+    "search_runs",
     "set_experiment",
     "set_notes",
     "set_tag",
@@ -91,6 +96,11 @@ _HOMES = {
     "Run": "gtrack.records",
     "Status": "gtrack.records",
     "__version__": "gtrack.version",
+    # Apart from the other verbs: a script that logs does not pay for what searches.
+    "best": "gtrack.fluent.search",
+    "get_metric_history": "gtrack.fluent.search",
+    "histories": "gtrack.fluent.search",
+    "search_runs": "gtrack.fluent.search",
 }
 
 

@@ -23,6 +23,7 @@ from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
+from gtrack.store.index import Index
 from gtrack.store.live import LiveStore, ignore_text
 from gtrack.store.liveness import read_exit
 from gtrack.store.references import References
@@ -57,6 +58,7 @@ class Project:
         store: the committed runs.
         live: the live directories of all its working trees.
         references: resolves what people call runs.
+        index: answers questions over all runs.
     """
 
     def __init__(self, repo: Repository, config: Config) -> None:
@@ -64,7 +66,8 @@ class Project:
         self.config = config
         self.store = RunStore(repo, config, self.identity)
         self.live = LiveStore(repo.worktree_roots())
-        self.references = References(self.store, self.live)
+        self.index = Index(repo, config.ref, self.live, self.store.tip)
+        self.references = References(self.store, self.live, self.index)
         self._lock = threading.RLock()
         self._identity: Identity | None = None
         self._git_config: dict[str, str] | None = None
@@ -85,6 +88,11 @@ class Project:
         """
         repo = Repository.find(Path(start or os.environ.get(REPO_VARIABLE) or Path.cwd()))
         return cls(repo, load(repo.root))
+
+    def close(self) -> None:
+        """Close the index and end the git process that reads objects; the next question starts them again."""
+        self.index.close()
+        self.repo.objects.close()
 
     def git_config(self) -> dict[str, str]:
         """Return git's settings here, read once."""

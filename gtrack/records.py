@@ -212,6 +212,17 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {self.name} {self.id[:8]} of {self.experiment}, {self.status}>"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the run in one line, its parameters and its metrics below."""
+        began = f", {self.started:%Y-%m-%d %H:%M} UTC" if self.started else ""
+        took = f", {self.duration:.1f} s" if self.duration is not None else ""
+        head = (
+            f"<b>{_html(self.name)}</b> <code>{_html(self.short_id)}</code> of {_html(self.experiment)}: {self.status}"
+        )
+        tables = [("Parameters", self.flat_params), ("Metrics", self.metrics), ("Tags", self.tags)]
+        cells = "".join(_html_table(title, values) for title, values in tables if values)
+        return f"<div>{head}{began}{took}</div><table><tr>{cells}</tr></table>"
+
     @property
     def short_id(self) -> str:
         """The first 8 digits of the id."""
@@ -264,6 +275,26 @@ class History:
         if values is None:
             return []
         return [(step, value) for step, value in zip(self.steps, values, strict=True) if value is not None]
+
+
+def _html(text: object) -> str:
+    """Return text that HTML shows as it is (the module ``html`` would be imported for this alone)."""
+    for mark, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;")):
+        text = str(text).replace(mark, name)
+    return str(text)
+
+
+def _html_table(title: str, values: Mapping[str, Value]) -> str:
+    rows = "".join(
+        f'<tr><td style="text-align: left">{_html(name)}</td><td>{_html(_shown(value))}</td></tr>'
+        for name, value in values.items()
+    )
+    style = "vertical-align: top"
+    return f'<td style="{style}"><table><tr><th colspan="2">{title}</th></tr>{rows}</table></td>'
+
+
+def _shown(value: Value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def flatten(tree: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "joblib", "matplotlib", "PIL", "git", "psutil", "typer", "rich")
-HEAVY_STANDARD = ("asyncio", "email", "http", "importlib.metadata", "multiprocessing", "sqlite3")
+HEAVY_STANDARD = ("asyncio", "email", "http", "importlib.metadata", "multiprocessing")
 
 _PROGRAM = "import sys, gtrack; gtrack.start_run; print(gtrack.__file__, *sys.modules, sep='\\n')"
 

@@ -36,6 +36,7 @@ BACKGROUND = "0.45"
 _LONGEST_NAME = 32
 _WIDE_RANGE = 1000.0
 _SMALLEST_PART = 1e-9
+_NEARLY_INFINITE = 1e250
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
@@ -54,6 +55,7 @@ def picture(figure: Figure, kind: Picture = "png") -> bytes:
     # A box stands for what the font does not have. Ids in an SVG are random unless they are salted.
     with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "gtrack"}):
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)  # ticks beyond all of float64
         figure.canvas.print_figure(out, format=kind, dpi=DPI, backend=backend, metadata=metadata)
     return out.getvalue()
 
@@ -155,6 +157,10 @@ def log_scale(axes: Axes, axis: Literal["x", "y"], numbers: Iterable[float]) -> 
 
     known = finite(numbers)
     threshold = linear_part(known)
+    if any(
+        number and not 1 / _NEARLY_INFINITE < abs(number) < _NEARLY_INFINITE for number in known
+    ):  # a margin around it would be no number
+        (axes.set_xmargin if axis == "x" else axes.set_ymargin)(0.0)
     set_scale = axes.set_xscale if axis == "x" else axes.set_yscale
     if threshold is None:
         set_scale("log")

@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from gtrack.cli.session import complete_run, examples, note, now, open_project, out, resolve, write
+from gtrack.cli.session import complete_run, examples, note, now, open_project, out, ready_index, resolve, write
 from gtrack.errors import FormatError, UsageError
 from gtrack.git.repo import Repository
 from gtrack.ops import code as codes
 from gtrack.ops.compare import compare
 from gtrack.ops.get import Written, choose, write_out
-from gtrack.ops.listing import list_runs, newest_runs
+from gtrack.ops.group import Grouping, group_runs
+from gtrack.ops.listing import list_runs
 from gtrack.ops.report import last_lines, output, report
+from gtrack.ops.search import Choice, find_runs
 from gtrack.ops.status import status as status_of
 from gtrack.project import Project
 from gtrack.records import Run, Status, Value
 from gtrack.render.comparison import run_titles, write_comparison
-from gtrack.render.data import comparison_data, report_data, run_data, status_data, to_csv, to_json
-from gtrack.render.listing import write_listing
-from gtrack.render.markdown import comparison_markdown
+from gtrack.render.data import comparison_data, report_data, rows_csv, run_data, status_data, to_csv, to_json
+from gtrack.render.groups import group_columns, group_data, group_rows, write_groups
+from gtrack.render.listing import listing_columns, write_listing
+from gtrack.render.markdown import columns_markdown, comparison_markdown
 from gtrack.render.report import write_report
 from gtrack.render.status import write_status
 from gtrack.render.values import harmless, printable, size
@@ -34,6 +38,28 @@ RunRef = Annotated[
     str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="The run: see 'gtrack --help'.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Write CSV.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Write GitHub-flavoured Markdown.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", "-w", metavar="FILTER", help="Only the runs that it takes: 'metrics.f1 > 0.9'."),
+]
+
+
+def one_format(*, json: bool, csv: bool, markdown: bool) -> None:
+    """Refuse two formats at once.
+
+    Raises:
+        UsageError: two were asked for.
+    """
+    asked = [name for name, wanted in (("--json", json), ("--csv", csv), ("--markdown", markdown)) if wanted]
+    if len(asked) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} exclude each other.")
+
+
+def shown_limit(count: int | None, *, for_a_screen: bool) -> int | None:
+    """Return how many lines to show when ``count`` was asked for: 0 means all, None what fits a screen, if it is one."""
+    return count or (None if count == 0 or not for_a_screen else _ON_A_SCREEN)
 
 
 def ls(
@@ -48,6 +74,17 @@ def ls(
         str | None, typer.Option("--experiment", "-e", metavar="NAME", help="Only the runs of this experiment.")
     ] = None,
     status: Annotated[Status | None, typer.Option("--status", "-s", help="Only the runs with this status.")] = None,
+    where: Where = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sort", metavar="LIST", help="By what to sort, separated by commas; the greatest first after a -."
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option("--group-by", metavar="LIST", help="One line for all runs that have the same of these."),
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -58,36 +95,59 @@ def ls(
     csv: Annotated[
         bool, typer.Option("--csv", help="Write CSV, with everything that is known unless --columns says.")
     ] = False,
+    markdown: Markdown = False,
 ) -> None:
     """List runs, newest first.
 
     Shown are the parameters that differ between the listed runs, and the metrics. What does not fit the terminal is left
-    out, and named below the table; a pipe gets everything.
+    out, and named below the table; a pipe gets everything. docs/search.md tells what a filter can say.
     """
-    if json and csv:
-        raise UsageError("--json and --csv exclude each other.")
-    project = open_project(ctx)
+    one_format(json=json, csv=csv, markdown=markdown)
+    project = ready_index(open_project(ctx))
     console = out()
-    for_a_screen = console.is_terminal and not (json or csv)
-    limit = count or (None if count == 0 or not for_a_screen else _ON_A_SCREEN)
-    runs = newest_runs(project, None if limit is None else limit + 1, experiment, status)
-    listing = list_runs(runs, limit=limit, columns=columns)
+    limit = shown_limit(count, for_a_screen=console.is_terminal and not (json or csv or markdown))
+    choice = Choice(
+        where or "", None if experiment is None else (experiment,), None if status is None else (status.value,)
+    )
+    if group_by is not None:
+        grouping = group_runs(project, group_by, choice, metrics=columns, order=",".join(sort or ()), limit=limit)
+        _write_groups(console, grouping, json=json, csv=csv, markdown=markdown)
+        return
+    runs = find_runs(project, choice, sort or (), None if limit is None else limit + 1)
+    listing = list_runs(runs, limit=limit, columns=columns, which="first" if sort else "newest")
     if json:
         write(to_json([run_data(run) for run in listing.runs]))
     elif csv:
         write(to_csv(listing))
+    elif markdown:
+        write(columns_markdown(listing_columns(listing, now())))
     elif listing.runs:
         write_listing(console, listing, now())
     else:
-        note(_no_runs(project, experiment, status))
+        note(_no_runs(project, choice))
 
 
-def _no_runs(project: Project, experiment: str | None, status: Status | None) -> str:
-    names = list(project.store.branch().experiment_trees())
-    if experiment is not None and experiment not in names:
-        return f"There is no run of the experiment {experiment!r}. Experiments: {', '.join(names) or 'none yet'}."
-    if status is not None:
-        return f"No run is {status}."
+def _write_groups(console: Console, grouping: Grouping, *, json: bool, csv: bool, markdown: bool) -> None:
+    if json:
+        write(to_json(group_data(grouping)))
+    elif csv:
+        write(rows_csv(group_rows(grouping)))
+    elif markdown:
+        write(columns_markdown(group_columns(grouping, terminal=False)))
+    elif grouping.groups:
+        write_groups(console, grouping)
+    else:
+        note("No run is in any group.")
+
+
+def _no_runs(project: Project, choice: Choice) -> str:
+    names = sorted({name for name, *_ in project.index.experiments()})
+    if choice.experiments is not None and choice.experiments[0] not in names:
+        return f"There is no run of the experiment {choice.experiments[0]!r}. Experiments: {', '.join(names) or 'none yet'}."
+    if choice.where and names:
+        return "No run fulfils that filter."
+    if choice.statuses is not None:
+        return f"No run is {choice.statuses[0]}."
     return "No runs yet. 'gtrack run SCRIPT.py' makes one."
 
 
@@ -261,6 +321,8 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "gtrack ls",
             "gtrack ls -e churn --status failed",
+            "gtrack ls --where 'metrics.f1 > 0.9 and params.depth = 5' --sort -f1",
+            "gtrack ls --group-by params.max_depth --columns metrics.f1",
             "gtrack ls --columns 'name,params.optimizer.*,metrics.f1,tags.team'",
             "gtrack ls --csv > runs.csv",
         )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import signal
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +16,11 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from gtrack.cli.session import examples, note, open_project
-from gtrack.errors import UsageError
+from gtrack.cli.session import directory, examples, note, open_project
+from gtrack.errors import GTrackError, UsageError
 from gtrack.launch.given import read_given
 from gtrack.launch.launch import LaunchRequest, LaunchResult, launch
+from gtrack.launch.parameters import discover
 from gtrack.launch.process import Console, signal_name
 from gtrack.launch.signals import Stopped
 from gtrack.launch.target import Target
@@ -24,6 +29,10 @@ from gtrack.render.values import duration, metric, plural, printable
 
 _AFTER = "gtrack.after"
 _MOST_METRICS = 8
+_OPTIONS = (
+    *("--module", "--param", "--params-file", "--experiment", "--name", "--tag", "--notes", "--input", "--artifacts"),
+    *("--metrics-file", "--seed", "--no-snapshot", "--require-clean", "--no-scan", "--no-figures", "--quiet"),
+)
 _STYLES = {Status.FINISHED: "bold green", Status.FAILED: "bold red", Status.KILLED: "bold yellow"}
 
 
@@ -107,6 +116,7 @@ def run(
             "--param needs a Python script whose parameters gtrack can find. Give them to the command itself, or run "
             "its script: gtrack run SCRIPT --param name=value"
         )
+    _look_elsewhere(target, directory(ctx))
     request = LaunchRequest(
         target=target,
         cwd=Path.cwd(),
@@ -146,14 +156,18 @@ def _console() -> Console:
 
 
 def _target(script: str | None, extra: list[str], module: str | None, after: list[str] | None) -> Target:
-    for word in [*([script] if script else []), *extra]:
+    words = [*([script] if script is not None else []), *extra]
+    for at, word in enumerate(words):
         if word.startswith("-") and word != "-":
-            raise UsageError(_unknown_option(word, script, module))
-    if script is not None and module is not None:
-        extra = [script, *extra]
+            raise UsageError(_unknown_option(words[at:], [*extra, *(after or [])], script, module))
+    if module is not None:
+        extra = words
     if extra:
+        rest = _spelled([*extra, *(after or [])])
+        if module is None and script is not None and not Path(script).exists() and shutil.which(script) is not None:
+            raise UsageError(_as_command(script, [*extra, *(after or [])]))
         what = f"-m {module}" if module is not None else script
-        raise UsageError(f"{extra[0]!r} is not gtrack's. Put it after --: gtrack run {what} -- {' '.join(extra)}")
+        raise UsageError(f"{extra[0]!r} is not gtrack's. Put it after --: gtrack run {what} -- {rest}")
     if script is not None or module is not None:
         return Target(script=script, module=module, args=after or [])
     if not after:
@@ -161,26 +175,70 @@ def _target(script: str | None, extra: list[str], module: str | None, after: lis
     return Target(command=after)
 
 
-def _unknown_option(word: str, script: str | None, module: str | None) -> str:
-    known = [
-        *(
-            "--module",
-            "--param",
-            "--params-file",
-            "--experiment",
-            "--name",
-            "--tag",
-            "--notes",
-            "--input",
-            "--artifacts",
-        ),
-        *("--metrics-file", "--seed", "--no-snapshot", "--require-clean", "--no-scan", "--no-figures", "--quiet"),
-    ]
-    close = get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.75)
+def _look_elsewhere(target: Target, place: str | None) -> None:
+    """Refuse a script that is not here but in the directory of ``-C``: that one says where the run goes, not what is run."""
+    if target.script is None or place is None or (Path.cwd() / target.script).exists():
+        return
+    there = Path(place) / target.script
+    if there.is_file():
+        raise UsageError(
+            f"There is no script {target.script} here, but one in {place}: -C says which repository the run goes to, and "
+            f"the script is looked for here. To run that one: gtrack -C {shlex.quote(place)} run "
+            f"{shlex.quote(os.path.relpath(there))}, or run it from {place}."
+        )
+
+
+def _spelled(words: list[str]) -> str:
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def _as_command(program: str, words: list[str]) -> str:
+    """Return what to say to a program, with its arguments, where a script is expected."""
+    said = f"There is no script {program}. To run it as a command: gtrack run -- {_spelled([program, *words])}"
+    if re.fullmatch(r"(?:.*/)?python[0-9.]*", program) and words and words[0].endswith(".py"):
+        script = _spelled(words[:1]) + (f" -- {_spelled(words[1:])}" if words[1:] else "")
+        return f"{said}, or its script, whose parameters are recorded: gtrack run {script}"
+    return said
+
+
+def _unknown_option(found: list[str], extra: list[str], script: str | None, module: str | None) -> str:
+    """Return what to say to an option that is not gtrack's.
+
+    Args:
+        found: the option and the words after it.
+        extra: all words after the script.
+        script: what stands where the script is expected, which may be the option itself.
+        module: what ``-m`` names.
+    """
+    named = script if script is not None and not script.startswith("-") else None
+    if named is not None and module is None and not Path(named).exists() and shutil.which(named) is not None:
+        return _as_command(named, extra)
+    word = found[0]
+    option, _, value = word.partition("=")
+    close = get_close_matches(option, _OPTIONS, n=1, cutoff=0.75)
     if close:
         return f"gtrack run has no option {word}. Did you mean {close[0]}?"
-    what = f"-m {module}" if module is not None else script if script and not script.startswith("-") else "SCRIPT"
-    return f"gtrack run has no option {word}. If it is the script's, put it after --: gtrack run {what} -- {word}"
+    what = f"-m {module}" if module is not None else named or "SCRIPT"
+    said = f"gtrack run has no option {word}. If it is the script's, put it after --: gtrack run {what} -- "
+    said += _spelled(extra if named is not None else found if module is not None else [word])
+    value = value or next(iter(found[1:2]), "")
+    parameter = _parameter(named, option) if module is None else None
+    if parameter is not None and value and not value.startswith("-"):
+        said += f"\nOr as a parameter: gtrack run {what} --param {shlex.quote(f'{parameter}={value}')}"
+    return said
+
+
+def _parameter(script: str | None, option: str) -> str | None:
+    """Return the name of the parameter that the script has for an option; None when it has none."""
+    if script is None or not Path(script).is_file():
+        return None
+    with suppress(GTrackError, OSError):  # what is wrong with the script, running it tells
+        found = discover(Path.cwd() / script, [])
+        for name in (option.lstrip("-"), option.lstrip("-").replace("-", "_")):
+            spec = found.find(name)
+            if spec is not None:
+                return spec.name
+    return None
 
 
 def _tags(words: list[str]) -> dict[str, str]:

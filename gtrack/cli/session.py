@@ -14,6 +14,7 @@ from gtrack.errors import GTrackError
 from gtrack.ops.listing import newest_runs
 from gtrack.project import Project
 from gtrack.records import Run
+from gtrack.render.progress import ProgressLine
 from gtrack.render.table import write_line
 from gtrack.render.values import age, printable
 
@@ -43,7 +44,7 @@ def open_project(ctx: typer.Context, *, recover: bool = True) -> Project:
         ConfigError: its settings are wrong.
     """
     project = Project.open(directory(ctx))
-    ctx.call_on_close(project.repo.objects.close)
+    ctx.call_on_close(project.close)
     if recover:
         for found in project.recover():
             name = f"{printable(found.run.name)} ({found.run.short_id})"
@@ -51,6 +52,21 @@ def open_project(ctx: typer.Context, *, recover: bool = True) -> Project:
                 note(f"Run {name} had died; what it had written is kept, as {found.run.status}.")
             else:
                 note(f"Run {name} has died and could not be kept yet: {found.error}", "yellow")
+    return project
+
+
+def ready_index(project: Project, *, rebuild: bool = False) -> Project:
+    """Bring the project's index up to date; on a terminal with a progress bar when that takes more than a second.
+
+    Args:
+        project: the project, which is also what is returned.
+        rebuild: begin from nothing.
+    """
+    line = ProgressLine(Console(stderr=True), "Reading runs into the index")
+    try:
+        project.index.refresh(line.tell, rebuild=rebuild)
+    finally:
+        line.close()
     return project
 
 

@@ -84,6 +84,7 @@ class _Process:
         self.default_thread = 0
         self.launched: FluentRun | None = None
         self.launched_taken = False
+        self.told = False
         self.last: FluentRun | None = None
         self.exit_watched_by = 0
         self.exit_error: SystemExit | None = None
@@ -248,7 +249,10 @@ def _take_first() -> FluentRun | None:
         default = process.default
         if default is not None and process.default_thread == threading.get_ident():
             process.default = None
+            _say_used(default)
             return default
+    if launched is not None:
+        _say_used(launched)
     return launched if launched is not None and _take_launched() else None
 
 
@@ -293,7 +297,6 @@ def _launched() -> FluentRun | None:
     with process.lock:
         if process.launched is None and directory and Path(directory).is_dir():
             process.launched = FluentRun.join(Path(directory))
-            process.launched.live.mark(API)
         return process.launched
 
 
@@ -426,7 +429,17 @@ def active(verb: str) -> FluentRun:
     Raises:
         NoActiveRun: this thread has none, and others have.
     """
-    return _top() or process.default or _default(verb)
+    run = _top() or process.default or _default(verb)
+    if run is process.launched and verb != "params":  # asking for parameters says nothing of how metrics come
+        _say_used(run)
+    return run
+
+
+def _say_used(run: FluentRun) -> None:
+    """Tell the launcher that the script logs by itself, so that its output is not searched for metrics."""
+    if run is process.launched and not process.told:
+        process.told = True
+        run.live.mark(API)
 
 
 def _default(verb: str) -> FluentRun:

@@ -20,7 +20,7 @@ from gtrack.formats.params import over_default
 from gtrack.formats.values import plain_value
 from gtrack.formats.yamlio import dumps
 from gtrack.store.artifacts import check_source, walk
-from gtrack.variables import GIVEN_VARIABLE
+from gtrack.variables import GIVEN_TEXTS_VARIABLE, GIVEN_VARIABLE
 
 if TYPE_CHECKING:
     from gtrack.records import Input
@@ -311,7 +311,8 @@ def params(**defaults: Any) -> SimpleNamespace:
     """Return the parameters of this script: what ``gtrack run --param`` gave over ``defaults``; logged as what it runs with.
 
     ``p = gtrack.params(lr=0.01, epochs=10)`` gives ``p.lr`` and ``p.epochs``. A given value takes the type of its default
-    where it can: an int for a float becomes a float, a list for a tuple a tuple, a number for text its text.
+    where it can: an int for a float becomes a float, a list for a tuple a tuple, a number for text what was typed. A given
+    ``opt.lr`` sets the ``lr`` in a default ``opt`` that is a mapping.
 
     Args:
         defaults: name to the value that holds when none is given; a mapping nests.
@@ -321,7 +322,8 @@ def params(**defaults: Any) -> SimpleNamespace:
         ParamConflict: one was logged with another value before.
     """
     given = json.loads(os.environ.get(GIVEN_VARIABLE) or "{}")
-    values = {key: over_default(given, default, key) for key, default in defaults.items()}
+    texts = json.loads(os.environ.get(GIVEN_TEXTS_VARIABLE) or "{}")
+    values = {key: over_default(given, default, key, texts) for key, default in defaults.items()}
     active("params").log_params(values)
     return SimpleNamespace(**values)
 

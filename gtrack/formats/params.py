@@ -81,17 +81,23 @@ def _same(one: Value, other: Value) -> bool:
     return scalar(one) == scalar(other)
 
 
-def over_default(given: Mapping[str, Any], default: Any, key: str) -> Any:
+def over_default(given: Mapping[str, Any], default: Any, key: str, texts: Mapping[str, str] | None = None) -> Any:
     """Return what was given for a parameter, in the type of its default where it can take it; else the default.
 
     An int for a float becomes a float, ``1e3`` for an int an int, a list for a tuple a tuple, a number for text its text;
     ``opt.lr`` is given for the ``lr`` in a default ``opt`` that is a mapping.
 
+    Args:
+        given: name to value.
+        default: of this parameter.
+        key: its name.
+        texts: the words that were typed for given values, by name: a text is exactly these.
+
     Raises:
         InvalidValue: a value of another kind.
     """
     if isinstance(default, dict):
-        default = {name: over_default(given, value, f"{key}.{name}") for name, value in default.items()}
+        default = {name: over_default(given, value, f"{key}.{name}", texts) for name, value in default.items()}
     if key not in given or given[key] is None or default is None:
         return given.get(key, default)
     value = given[key]
@@ -99,7 +105,7 @@ def over_default(given: Mapping[str, Any], default: Any, key: str) -> Any:
         raise InvalidValue(
             f"Parameter {key!r} is {type(default).__name__} ({default!r}); {value!r} is {type(value).__name__}."
         )
-    return _as(value, default)
+    return _as(value, default, (texts or {}).get(key))
 
 
 def _is_bool_for_number(value: object, default: object) -> bool:
@@ -118,11 +124,11 @@ def _accepted(default: object) -> tuple[type, ...]:
     return (dict,) if isinstance(default, dict) else (object,)
 
 
-def _as(value: Any, default: object) -> Any:
+def _as(value: Any, default: object, text: str | None) -> Any:
     if isinstance(default, float):
         return float(value)
     if isinstance(default, int) and isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(default, str):
-        return value if isinstance(value, str) else scalar(value)
+        return value if isinstance(value, str) else text or scalar(value)
     return tuple(value) if isinstance(default, tuple) else value

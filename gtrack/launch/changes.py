@@ -103,9 +103,12 @@ def _bound(nodes: Sequence[ast.AST], declared: set[str]) -> Iterator[Change]:
             known.add(id(target))
             yield Change(target.id, target.lineno, derived=derived)
     for node in nodes:
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and node.id in declared:
-            if id(node) not in known:
-                yield Change(node.id, node.lineno)
+        if isinstance(node, ast.Name) and node.id in declared - _loaded(node) and id(node) not in known:
+            yield Change(node.id, node.lineno)
+
+
+def _loaded(node: ast.Name) -> set[str]:
+    return {node.id} if isinstance(node.ctx, ast.Load) else set()
 
 
 def item_change(node: ast.AST) -> Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Collection
@@ -17,7 +18,7 @@ from gtrack.launch.neighbours import Neighbours
 from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.launch.program import Program, compile_program, find_program, main_module
 from gtrack.launch.recorder import Recorder
-from gtrack.variables import RUN_DIR_VARIABLE
+from gtrack.variables import GIVEN_TEXTS_VARIABLE, RUN_DIR_VARIABLE
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # compared with names of code objects
 
@@ -95,7 +96,10 @@ def _install_hooks(plan: LaunchPlan, program: Program, recorder: Recorder, hooks
         figures = FigureHook(recorder)
         figures.install()
         hooks.append(figures)
+    os.environ.pop(GIVEN_TEXTS_VARIABLE, None)  # of a run around this one
     if plan.mechanism == "gtrack.params" and plan.given:
+        if plan.texts:
+            os.environ[GIVEN_TEXTS_VARIABLE] = json.dumps(dict(plan.texts))
         from gtrack.launch.hook_params import ParamsHook  # noqa: PLC0415
 
         hooks.append(ParamsHook(plan.script or plan.module or "", plan.given, recorder))

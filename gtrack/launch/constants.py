@@ -87,14 +87,15 @@ class Constant:
 
     def specs(self) -> Iterator[ParameterSpec]:
         """Yield what can be given: the constant itself, and for a mapping each of its keys under a dotted name."""
-        yield from _specs(self.name, self.value, self.line)
+        yield from specs_of(self.name, self.value, self.line)
 
 
-def _specs(name: str, value: object, line: int) -> Iterator[ParameterSpec]:
+def specs_of(name: str, value: object, line: int) -> Iterator[ParameterSpec]:
+    """Yield the parameter ``name`` with the value ``value``, and for a mapping one for each key under a dotted name."""
     yield ParameterSpec(name, plain(value), kind_of(value), line)
     if isinstance(value, dict):
         for key, element in value.items():
-            yield from _specs(f"{name}.{key}", element, line)
+            yield from specs_of(f"{name}.{key}", element, line)
 
 
 def find_constants(tree: ast.Module) -> dict[str, Constant]:

@@ -61,15 +61,22 @@ def _read_file(path: Path) -> dict[str, Value]:
     return {check_name(name, "parameter"): value for name, value in values.items()}
 
 
-def fit_given(given: Given, parameters: ScriptParameters, script: str) -> Given:
+def fit_given(given: Given, parameters: ScriptParameters, script: str, args: Sequence[str] = ()) -> Given:
     """Return ``given`` under the script's own names.
 
     A mapping of a parameters file whose name the script does not have, but of whose keys it has parameters
     (``optimizer.lr``), gives these.
 
+    Args:
+        given: what was given.
+        parameters: those of the script.
+        script: what messages call it.
+        args: its own arguments, which must not give one of them too.
+
     Raises:
         UnknownParameter: the script has no parameter of a name.
-        InvalidValue: a value is of another kind than the constant that it is for.
+        InvalidValue: a value is of another kind than the constant or option that it is for, or none of its choices.
+        UsageError: a parameter is among the arguments too.
     """
     values: dict[str, Value] = {}
     for name, value in given.values.items():
@@ -77,8 +84,6 @@ def fit_given(given: Given, parameters: ScriptParameters, script: str) -> Given:
             values.update({f"{name}.{key}": item for key, item in value.items()})
         else:
             values[name] = value
-    texts = {}
-    for name, text in given.texts.items():
-        spec = parameters.find(name)
-        texts[spec.name if spec is not None else name] = text
-    return Given(parameters.check(values, script, given.texts), texts)
+    checked = parameters.check(values, script, given.texts)
+    parameters.check_arguments(values, args)
+    return Given(checked, {parameters.own_name(name): text for name, text in given.texts.items()})

@@ -113,7 +113,9 @@ class ConstantsHook:
 
     def _line(self, constant: Constant) -> int | None:
         """Return the last line that may have changed a constant without having been watched."""
+        derived = {change.line for change in constant.derived}
         lines = lines_that_set(self._program.tree, constant.name) if self._program.tree is not None else []
+        lines = [line for line in lines if line not in derived]
         return lines[-1] if lines and lines[-1] != constant.line else None
 
     def _say_derived(self, constant: Constant) -> None:
@@ -121,7 +123,7 @@ class ConstantsHook:
             lines = [change.line for change in constant.derived if path[: len(change.path)] == change.path]
             there, now = at_path(self._now(constant), path)
             wanted = at_path(self._recorder.recorded(constant.name), path)[1]
-            if not lines or not there or now is _MISSING or not _differs(now, wanted):
+            if not lines or not there or now is _MISSING or name in self._said or not _differs(now, wanted):
                 continue
             was, ended = shown(name, plain(wanted)), shown(name, plain(now))
             self._recorder.notice(

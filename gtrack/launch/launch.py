@@ -9,24 +9,28 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
-from gtrack.errors import GTrackError, UsageError
+from gtrack.errors import CommitFailed, GTrackError, UsageError
 from gtrack.formats import run_dir
 from gtrack.formats.names import check_experiment, check_run_name
 from gtrack.launch.collect import check_patterns, keep_artifacts, read_inputs
 from gtrack.launch.given import Given, fit_given
+from gtrack.launch.joined import shown
 from gtrack.launch.metrics_file import MetricsFile
 from gtrack.launch.parameters import discover, discover_module
 from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.launch.process import Child, Console, Ended
-from gtrack.launch.scan import Scanner, last_lines
+from gtrack.launch.scan import Row, Scanner, last_lines
 from gtrack.launch.signals import Signals, Stopped
 from gtrack.launch.target import Target
 from gtrack.project import Project
-from gtrack.records import Input, Number, Run, Status
+from gtrack.records import Input, Number, Run, Status, Value
 from gtrack.store.live import API
+from gtrack.store.liveness import ExitNote, note_exit, read_exit, reserve_exit
 from gtrack.tracking import ActiveRun
 from gtrack.variables import EXPERIMENT_VARIABLE, GIVEN_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
 
@@ -103,6 +107,7 @@ class _Prepared:
 
     request: LaunchRequest
     plan: LaunchPlan | None
+    seed_is_parameter: bool
     experiment: str | None
     inputs: Sequence[Input]
     patterns: Sequence[str]
@@ -133,7 +138,9 @@ def launch(project: Project, request: LaunchRequest, console: Console = Console(
         except BaseException as error:
             if not run.ended:
                 with signals.blocked():
-                    run.end(Status.KILLED if isinstance(error, KeyboardInterrupt) else Status.FAILED)
+                    note = read_exit(run.directory)
+                    status = Status.KILLED if isinstance(error, KeyboardInterrupt) else Status.FAILED
+                    run.end(*((note.status, note.exit_code) if note is not None else (status,)))
             raise
 
 
@@ -143,7 +150,7 @@ def _prepare(project: Project, request: LaunchRequest) -> _Prepared:
     if request.seed is not None and not 0 <= request.seed <= _MAX_SEED:
         raise UsageError(f"--seed is a whole number from 0 to {_MAX_SEED}, not {request.seed}.")
     request.target.check(request.cwd, project)
-    plan = _plan(project, request)
+    plan, seed_is_parameter = _plan(project, request)
     patterns = check_patterns(request.artifacts, request.cwd)
     experiment = (
         request.experiment or os.environ.get(EXPERIMENT_VARIABLE) or request.target.experiment(project, request.cwd)
@@ -154,21 +161,22 @@ def _prepare(project: Project, request: LaunchRequest) -> _Prepared:
         _require_clean(project)
     inputs = read_inputs(request.inputs, request.cwd)
     metrics_files = [MetricsFile(request.cwd / name, name) for name in request.metrics_files]
-    return _Prepared(request, plan, experiment, inputs, patterns, metrics_files)
+    return _Prepared(request, plan, seed_is_parameter, experiment, inputs, patterns, metrics_files)
 
 
-def _plan(project: Project, request: LaunchRequest) -> LaunchPlan | None:
+def _plan(project: Project, request: LaunchRequest) -> tuple[LaunchPlan | None, bool]:
+    """Return what the child is told, and whether the script has a parameter called ``seed``."""
     target = request.target
     if target.command:
-        return None
+        return None, False
     roots = [project.repo.root] if project.repo.root is not None else []
     if target.script is not None:
         parameters = discover(request.cwd / target.script, roots)
     else:
         path = [request.cwd, *map(Path, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         parameters = discover_module(str(target.module), path, roots)
-    given = fit_given(request.given, parameters, target.name)
-    return LaunchPlan(
+    given = fit_given(request.given, parameters, target.name, target.args)
+    plan = LaunchPlan(
         script=target.script,
         module=target.module,
         args=list(target.args),
@@ -178,6 +186,7 @@ def _plan(project: Project, request: LaunchRequest) -> LaunchPlan | None:
         figures=request.figures,
         seed=request.seed,
     )
+    return plan, parameters.find("seed") is not None
 
 
 def _require_clean(project: Project) -> None:
@@ -191,7 +200,7 @@ def _require_clean(project: Project) -> None:
 def _start_run(project: Project, prepared: _Prepared) -> ActiveRun:
     request = prepared.request
     tags = dict(request.tags)
-    if request.seed is not None:
+    if request.seed is not None and prepared.seed_is_parameter:
         tags.setdefault("seed", str(request.seed))
     run = ActiveRun.start(
         project,
@@ -202,6 +211,7 @@ def _start_run(project: Project, prepared: _Prepared) -> ActiveRun:
         notes=request.notes,
         command=request.target.spelled(),
         code=project.code_state(take_snapshot=request.snapshot),
+        placed=request.experiment is not None,
     )
     for one in prepared.inputs:
         run.log_input(one)
@@ -217,24 +227,42 @@ def _parent(project: Project) -> str | None:
 
 def _run(project: Project, prepared: _Prepared, run: ActiveRun, console: Console, signals: Signals) -> LaunchResult:
     request = prepared.request
+    _reserve_exit(run)
     try:
-        child = Child.start(
-            _command(prepared),
-            cwd=request.cwd,
-            env=_environment(project, prepared, run),
-            console=console,
-            signals=signals,
-        )
+        with closing(run.live.script_lock()) as lock:
+            child = Child.start(
+                _command(prepared),
+                cwd=request.cwd,
+                env=_environment(project, prepared, run),
+                console=console,
+                signals=signals,
+                inherited=(lock.number,),
+            )
     except OSError as error:
         with signals.blocked():
             run.end(Status.FAILED, 127 if isinstance(error, FileNotFoundError) else 126)
         raise GTrackError(f"{request.target.name} cannot be started: {error.strerror}.") from error
     run.monitor(child.pid)
-    background = _Background(project, run)
+    background = _Background(project, prepared, run)
     scan = _Scan(run, hold=_mentions_gtrack(request)) if request.scan else None
-    ended = child.follow(run.directory / run_dir.OUTPUT, scan.feed if scan is not None else None)
+    output = run.directory / run_dir.OUTPUT
+    ended = child.follow(output, scan.feed, scan.rest) if scan is not None else child.follow(output)
+    note_exit(run.directory, ExitNote(_status(ended), ended.exit_code, datetime.now(timezone.utc)))
     notices = [*ended.notices, *background.join(), *_collect(prepared, run, scan)]
     return _end(project, run, ended, notices, signals)
+
+
+def _reserve_exit(run: ActiveRun) -> None:
+    try:
+        reserve_exit(run.directory)
+    except OSError as error:
+        raise CommitFailed(f"Run {run.name} cannot be written to {run.directory}: {error.strerror}.") from error
+
+
+def _status(ended: Ended) -> Status:
+    if ended.signal is not None or ended.asked is not None:
+        return Status.KILLED
+    return Status.FINISHED if ended.exit_code == 0 else Status.FAILED
 
 
 def _command(prepared: _Prepared) -> list[str]:
@@ -256,11 +284,23 @@ def _environment(project: Project, prepared: _Prepared, run: ActiveRun) -> dict[
     return environment
 
 
-class _Background:
-    """What is done while the script runs, so that nobody waits for it: the environment is recorded."""
+def _launched(project: Project, prepared: _Prepared) -> dict[str, Value]:
+    """Return what ``run.yaml`` holds under ``launch``: with ``command`` it says how to do the same again."""
+    request, plan = prepared.request, prepared.plan
+    given = plan.given if plan is not None else {}
+    launched: dict[str, Value] = {
+        "directory": Path(os.path.relpath(request.cwd, project.repo.root)).as_posix(),
+        "given": {name: shown(name, value) for name, value in given.items()},
+    }
+    return launched if request.seed is None else {**launched, "seed": request.seed}
 
-    def __init__(self, project: Project, run: ActiveRun) -> None:
+
+class _Background:
+    """What is done while the script runs, so that nobody waits for it: how it was launched and where is recorded."""
+
+    def __init__(self, project: Project, prepared: _Prepared, run: ActiveRun) -> None:
         self._project = project
+        self._prepared = prepared
         self._run = run
         self._notices: list[str] = []
         self._thread = threading.Thread(target=self._work, name="gtrack-environment", daemon=True)
@@ -268,6 +308,8 @@ class _Background:
 
     def _work(self) -> None:
         try:
+            launched = _launched(self._project, self._prepared)
+            self._run.live.edit(lambda head: head.update(launch=launched))
             self._run.write_environment(self._project.machine())
         except (GTrackError, OSError) as error:
             self._notices.append(f"The environment was not recorded: {error}")
@@ -282,16 +324,24 @@ class _Scan:
 
     def __init__(self, run: ActiveRun, *, hold: bool) -> None:
         self._run = run
-        self._scanner: Scanner | None = Scanner(self._log, lambda: run.live.has(API), hold=hold)
+        self._scanner: Scanner | None = Scanner(self._log_plain, self._log_rows, lambda: run.live.has(API), hold=hold)
         self.notices: list[str] = []
 
-    def _log(self, values: dict[str, Number], step: Number | None, at: float) -> None:
+    def _log_plain(self, values: dict[str, Number]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a value is nan, the script has printed itself
-            self._run.log_metrics(values, step, at)
+            self._run.log_metrics(values)
+
+    def _log_rows(self, rows: list[Row]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._run.log_rows(rows)
 
     def feed(self, data: bytes) -> None:
         self._guarded(lambda scanner: scanner.feed(data))
+
+    def rest(self) -> None:
+        self._guarded(Scanner.rest)
 
     def close(self) -> None:
         self._guarded(Scanner.close)
@@ -316,6 +366,7 @@ def _collect(prepared: _Prepared, run: ActiveRun, scan: _Scan | None) -> list[st
         if scan is not None:
             scan.close()
             notices += scan.notices
+        notices += _keep_seed(prepared, run)
         for file in prepared.metrics_files:
             notices += file.log(run)
         notices += keep_artifacts(run, prepared.patterns, prepared.request.cwd)
@@ -324,14 +375,31 @@ def _collect(prepared: _Prepared, run: ActiveRun, scan: _Scan | None) -> list[st
     return notices
 
 
+def _keep_seed(prepared: _Prepared, run: ActiveRun) -> list[str]:
+    """Record ``--seed`` as a parameter, unless the script has one of that name. At the end: only then that is certain."""
+    seed = prepared.request.seed
+    if seed is None or prepared.seed_is_parameter:
+        return []
+    try:
+        if "seed" not in run.live.without_history().params:
+            run.amend_params({"seed": seed})
+        elif "seed" not in prepared.request.tags:
+            run.set_tags({"seed": seed})
+    except (GTrackError, OSError) as error:
+        return [f"--seed {seed} is not recorded: {error}"]
+    return []
+
+
 def _end(project: Project, run: ActiveRun, ended: Ended, notices: Sequence[str], signals: Signals) -> LaunchResult:
-    status = Status.FINISHED if ended.exit_code == 0 else Status.FAILED
-    if ended.signal is not None or ended.asked is not None:
-        status = Status.KILLED
+    status = _status(ended)
+    unsaid: list[str] = []
     with signals.blocked():
         for notice in notices:
-            run.notice(notice)
-        said = run.record().status
+            try:
+                run.notice(notice)
+            except (GTrackError, OSError):  # a full disk, most likely: the run is to end all the same, if it can
+                unsaid.append(notice)
+        said = run.live.without_history().status
         if status is Status.FINISHED and said is not Status.RUNNING:
             status = said  # the script ended its run so, and then itself well
         project.repo.objects.close()  # a git that was started before the child has died of the Ctrl-C that ended the child
@@ -341,6 +409,6 @@ def _end(project: Project, run: ActiveRun, ended: Ended, notices: Sequence[str],
         exit_code=ended.exit_code,
         signal=ended.signal,
         tail=tuple(last_lines(ended.tail, TAIL_LINES)),
-        notices=final.warnings,
+        notices=(*final.warnings, *unsaid),
         open_line=not ended.tail.endswith((b"\n", b"\r")) and ended.tail != b"",
     )

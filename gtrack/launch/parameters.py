@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gtrack.errors import InvalidValue, UnknownParameter
-from gtrack.launch.constants import Constant, at_path, find_constants, owner
+from gtrack.errors import InvalidValue, UnknownParameter, UsageError
+from gtrack.launch.accepted import check_accepted
+from gtrack.launch.constants import Constant, at_path, find_constants, owner, specs_of
 from gtrack.launch.literals import NotLiteralError, Unwritable, fit, kind_of, literal, plain
-from gtrack.launch.options import same_name
+from gtrack.launch.options import given_twice, repeated, same_name
 from gtrack.launch.plan import Mechanism
 from gtrack.launch.read_argparse import read_argparse
 from gtrack.launch.read_click import read_click, read_typer
 from gtrack.launch.sources import Module, Sources
 from gtrack.launch.spec import ParameterSpec
 from gtrack.records import Value
+
+_PARSERS = frozenset({"argparse", "click", "typer"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,13 @@ class ScriptParameters:
         for spec in self.parameters.values():
             if same_name(name, spec.name) or any(same_name(name, alias) for alias in spec.aliases):
                 return spec
-        return None
+        return self._inside(name)
+
+    def _inside(self, name: str) -> ParameterSpec | None:
+        """Return the key of a mapping that a keyword of ``gtrack.params`` may have: the source does not show its default."""
+        head, dot, _ = name.partition(".")
+        around = self.parameters.get(head) if dot and self.mechanism == "gtrack.params" else None
+        return ParameterSpec(name) if around is not None and not around.kind else None
 
     def check(
         self, given: Mapping[str, Value], script_name: str, texts: Mapping[str, str] | None = None
@@ -62,27 +72,54 @@ class ScriptParameters:
 
         Raises:
             UnknownParameter: the script has no parameter of that name.
-            InvalidValue: the value cannot be one of that constant (a text for a number).
+            InvalidValue: the value cannot be one of that constant or option (a text for a number, none of its choices).
         """
         checked: dict[str, Value] = {}
         for name, value in given.items():
             spec = self.find(name)
             if spec is None and not self.open:
                 raise UnknownParameter.of(name, script_name, self._listed())
-            own = name
+            own = self.own_name(name)
+            text = (texts or {}).get(name)
             if self.mechanism == "constants" and spec is not None:
-                own = spec.name
-                value = self._fitted(own, value, script_name, (texts or {}).get(name))  # noqa: PLW2901
-            elif spec is not None and spec.kind != "flag":  # `no_cache=true` of a flag is not `cache=true`
-                own = spec.name
-            elif self.mechanism == "gtrack.params":
-                own = name.replace("-", "_")
+                value = self._fitted(own, value, script_name, text)  # noqa: PLW2901
+            elif self.mechanism in _PARSERS and spec is not None:
+                check_accepted(name, spec, value, text, script_name)
             checked[own] = value
         return checked
 
+    def own_name(self, name: str) -> str:
+        """Return what the script calls the parameter that is given as ``name``."""
+        spec = self.find(name)
+        if spec is None:
+            return name.replace("-", "_") if self.mechanism == "gtrack.params" else name
+        return name if spec.kind == "flag" else spec.name  # `no_cache=true` of a flag is not `cache=true`
+
+    def check_arguments(self, given: Iterable[str], args: Sequence[str]) -> None:
+        """Refuse a given name that the script's arguments ``args`` give too, as far as the source shows it.
+
+        An option string that several parameters have (each of another subcommand) tells nothing.
+
+        Raises:
+            UsageError: a value is given twice.
+        """
+        if self.open:
+            return
+        owners = Counter(option for spec in self.parameters.values() for option in spec.options)
+        for name in given:
+            spec = self.find(name)
+            twice = repeated(args, [one for one in spec.options if owners[one] == 1]) if spec is not None else None
+            if twice is not None:
+                raise UsageError(given_twice(name, twice))
+
     def _listed(self) -> list[str]:
-        """Return the names to choose from: of a mapping those of its keys."""
-        return [name for name, spec in self.parameters.items() if not (isinstance(spec.default, dict) and spec.default)]
+        """Return the names to choose from: of a constant that is a mapping those of its keys."""
+        keys = self.mechanism == "constants"
+        return [
+            name
+            for name, spec in self.parameters.items()
+            if not (keys and isinstance(spec.default, dict) and spec.default)
+        ]
 
     def _fitted(self, name: str, value: Value, script_name: str, text: str | None) -> Value:
         found = owner(self.constants, name)
@@ -160,24 +197,43 @@ def _read_params(sources: Sources) -> tuple[dict[str, ParameterSpec], bool] | No
                 continue
             called = True
             for word in call.keywords:
-                specs = [_keyword(word.arg, word.value)] if word.arg is not None else _unpacked(module, word.value)
+                specs = _keyword(module, word) if word.arg is not None else _unpacked(module, word.value)
                 more |= specs is None
                 found.update({spec.name: spec for spec in specs or ()})
     return (found, more) if called else None
 
 
-def _keyword(name: str, node: ast.expr) -> ParameterSpec:
+def _keyword(module: Module, word: ast.keyword) -> list[ParameterSpec]:
+    """Return the parameter that a keyword is, and those that the keys of its default are where that is a mapping."""
+    name = word.arg or ""
+    if isinstance(word.value, ast.Name):
+        value = _written_down(module, word.value)
+        if isinstance(value, dict):
+            return list(specs_of(name, value, word.value.lineno))
+    return list(_shown(name, word.value))
+
+
+def _shown(name: str, node: ast.expr) -> Iterator[ParameterSpec]:
     try:
-        value = literal(node)
-        return ParameterSpec(name, plain(value), kind_of(value), node.lineno)
+        yield from specs_of(name, literal(node), node.lineno)
     except (NotLiteralError, Unwritable):
-        return ParameterSpec(name, line=node.lineno)
+        inside = list(zip(node.keys, node.values, strict=True)) if isinstance(node, ast.Dict) else []
+        keys = [key.value for key, _ in inside if isinstance(key, ast.Constant) and isinstance(key.value, str | int)]
+        whole = bool(inside) and len(keys) == len(inside)
+        yield ParameterSpec(name, kind="dict" if whole else "", line=node.lineno)
+        for key, (_, value) in zip(keys, inside, strict=True) if whole else ():
+            yield from _shown(f"{name}.{key}", value)
+
+
+def _written_down(module: Module, node: ast.Name) -> object:
+    """Return the value of a constant of the module; None where it has no such parameter."""
+    constant = find_constants(module.tree).get(node.id)
+    return constant.value if constant is not None and constant.parameter else None
 
 
 def _unpacked(module: Module, node: ast.expr) -> list[ParameterSpec] | None:
     """Return the keys of ``**DEFAULTS`` where that is a mapping which the module writes down; None where it is not."""
-    constant = find_constants(module.tree).get(node.id) if isinstance(node, ast.Name) else None
-    value = constant.value if constant is not None and constant.parameter else None
+    value = _written_down(module, node) if isinstance(node, ast.Name) else None
     if isinstance(node, ast.Dict):
         try:
             value = literal(node)
@@ -185,4 +241,4 @@ def _unpacked(module: Module, node: ast.expr) -> list[ParameterSpec] | None:
             return None
     if not isinstance(value, dict):
         return None
-    return [ParameterSpec(str(key), plain(one), kind_of(one), node.lineno) for key, one in value.items()]
+    return [spec for key, one in value.items() for spec in specs_of(str(key), one, node.lineno)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from dataclasses import replace
 
 from gtrack.launch.literals import NotLiteralError, Unwritable, literal, plain
 from gtrack.launch.sources import Module, Sources
@@ -24,6 +25,8 @@ def read_argparse(sources: Sources) -> tuple[dict[str, ParameterSpec], bool] | N
         reader.read(module)
     if not reader.parses:
         return None
+    if reader.hands_on:
+        reader.found = {name: replace(spec, options=()) for name, spec in reader.found.items()}
     return reader.found, reader.open or not reader.makes
 
 
@@ -34,6 +37,7 @@ class _Reader:
         self.open = False
         self.parses = False
         self.makes = False
+        self.hands_on = False  # what follows an argument is another program's, options of the same names too
 
     def read(self, module: Module) -> None:
         """Take in the reached code of one module."""
@@ -91,15 +95,17 @@ class _Reader:
         if not destination or action in _NO_PARAMETER:
             return
         kind = "flag" if action in _FLAGS else _type_name(keywords.get("type"), module)
+        choices = _choices(keywords["choices"]) if "choices" in keywords and (kind or "type" not in keywords) else ()
         default: Value = False if action == "store_true" else True if action == "store_false" else None
         if "default" in keywords:
             default = _value(keywords["default"])
         aliases = tuple(name.lstrip("-+/") for name in options if name.lstrip("-+/") != destination)
-        old = self.found.get(destination)
-        if old is not None:
-            aliases = tuple(dict.fromkeys((*old.aliases, *aliases)))
+        rest = keywords.get("nargs")
+        self.hands_on |= rest is not None and (_text(rest) == "..." or module.origin(rest).endswith("REMAINDER"))
         line = call.lineno if module is self._sources.script else 0
-        self.found[destination] = ParameterSpec(destination, default, kind or (old.kind if old else ""), line, aliases)
+        strings = tuple(name for name in options if name[0] in "-+/")
+        spec = ParameterSpec(destination, default, kind, line, aliases, choices=choices, options=strings)
+        self.found[destination] = spec.beside(self.found.get(destination))
 
     def _subparsers(self, call: ast.Call) -> None:
         for word in call.keywords:
@@ -141,6 +147,12 @@ def _destination(options: list[str]) -> str:
 def _type_name(node: ast.expr | None, module: Module) -> str:
     name = module.origin(node) if node is not None else ""
     return name if name in _TYPES else ""
+
+
+def _choices(node: ast.expr) -> tuple[Value, ...]:
+    """Return what ``choices=[…]`` lists; empty when that is not written down."""
+    values = _value(node) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    return tuple(values) if isinstance(values, list) else ()
 
 
 def _value(node: ast.expr) -> Value:

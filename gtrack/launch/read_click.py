@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from gtrack.launch.literals import NotLiteralError, Unwritable, literal, plain
@@ -17,6 +17,7 @@ Read: TypeAlias = "tuple[dict[str, ParameterSpec], bool] | None"
 _CLICKS = ("click.", "rich_click.", "asyncclick.")
 _COMMANDS = frozenset({"command", "group", "Command", "Group"})
 _DECLARES = frozenset({"option", "argument", "Option", "Argument", "password_option", "confirmation_option"})
+_TYPES = {"INT": "int", "FLOAT": "float", "IntRange": "int", "FloatRange": "float"}
 _HARMLESS = frozenset(
     {"pass_context", "pass_obj", "version_option", "help_option", "make_pass_decorator", "result_callback"}
 )
@@ -32,10 +33,10 @@ def read_click(sources: Sources) -> Read:
             name = _click_name(module, call.func)
             commands |= name in _COMMANDS
             if name in _DECLARES:
-                spec = _declared(call, name, module is sources.script)
+                spec = _declared(module, call, name, module is sources.script)
                 more |= spec is None
                 if spec is not None:
-                    found[spec.name] = spec
+                    found[spec.name] = spec.beside(found.get(spec.name))
         for function in _functions(module):
             names = [_click_name(module, _undone(one)) for one in function.decorator_list]
             if any(names):
@@ -73,7 +74,7 @@ def _is_strange(sources: Sources, module: Module, decorator: ast.expr) -> bool:
     return not standard and not sources.is_local(module, origin)
 
 
-def _declared(call: ast.Call, name: str, in_script: bool) -> ParameterSpec | None:  # noqa: FBT001  # a yes or no of its own
+def _declared(module: Module, call: ast.Call, name: str, in_script: bool) -> ParameterSpec | None:  # noqa: FBT001  # a yes or no of its own
     arguments = call.args
     if name in {"Option", "Argument"} and arguments and isinstance(arguments[0], ast.List | ast.Tuple):
         arguments = arguments[0].elts
@@ -90,9 +91,34 @@ def _declared(call: ast.Call, name: str, in_script: bool) -> ParameterSpec | Non
         or any("/" in text for text in declared)
     )
     line = call.lineno if in_script else 0
-    return ParameterSpec(
-        own, _value(keywords.get("default")), "flag" if flag else _kind(keywords.get("type")), line, aliases
+    default = _value(keywords.get("default"))
+    kind = "flag" if flag else _kind_of_option(module, keywords, default)
+    choices, ignores_case = _choices(module, keywords.get("type"))
+    once = "option" in name.lower() and "multiple" not in keywords
+    options = (
+        tuple(part.strip() for text in declared if not text.isidentifier() for part in text.split("/")) if once else ()
     )
+    return ParameterSpec(own, default, kind, line, aliases, choices, ignores_case, options)
+
+
+def _kind_of_option(module: Module, keywords: Mapping[str | None, ast.expr], default: Value) -> str:
+    """Return the type that click gives to an option: the one that is written, else that of its default."""
+    if "cls" in keywords:
+        return ""
+    written = keywords.get("type")
+    if written is not None:
+        return _TYPES.get(_click_name(module, _undone(written)), "") or _kind(written)
+    whole = type(default) in {int, float} and not {"multiple", "nargs"} & set(keywords)
+    return type(default).__name__ if whole else ""
+
+
+def _choices(module: Module, node: ast.expr | None) -> tuple[tuple[Value, ...], bool]:
+    """Return what ``click.Choice([…])`` lists, and whether case makes no difference to it."""
+    if not isinstance(node, ast.Call) or _click_name(module, node.func) != "Choice" or len(node.args) != 1:
+        return (), False
+    values = _value(node.args[0]) if isinstance(node.args[0], ast.List | ast.Tuple) else None
+    exact = all(word.arg == "case_sensitive" and _value(word.value) is True for word in node.keywords)
+    return tuple(str(one) for one in values) if isinstance(values, list) else (), not exact
 
 
 def _names(declared: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -121,7 +147,7 @@ def read_typer(sources: Sources) -> Read:
             more |= handed is not None and not sources.is_local(module, handed) and handed not in _assigned(module)
         for function in _commands(module):
             for spec in _parameters(module, function, module is sources.script):
-                found[spec.name] = spec
+                found[spec.name] = spec.beside(found.get(spec.name))
     return (found, more) if uses else None
 
 
@@ -172,8 +198,23 @@ def _parameters(module: Module, function: Function, in_script: bool) -> Iterator
         texts = [one.value for one in declared.args if isinstance(one, ast.Constant)] if declared is not None else []
         aliases = [part for text in texts if isinstance(text, str) and text.startswith("-") for part in text.split("/")]
         names = tuple(name for one in aliases if (name := one.strip().lstrip("-")) and name != argument.arg)
+        own_type = declared is not None and any(word.arg in {"parser", "click_type"} for word in declared.keywords)
+        kind = "" if own_type else _kind(annotation)
+        options = _typer_options(module, argument.arg, aliases, declared, kind) if default is not None else ()
         line = argument.lineno if in_script else 0
-        yield ParameterSpec(argument.arg, _value(default), _kind(annotation), line, names)
+        yield ParameterSpec(argument.arg, _value(default), kind, line, names, options=options)
+
+
+def _typer_options(
+    module: Module, name: str, aliases: Sequence[str], declared: ast.Call | None, kind: str
+) -> tuple[str, ...]:
+    """Return how typer has a parameter with a default given on the command line, where it may be given once."""
+    if not kind or (declared is not None and module.origin(declared.func).endswith("Argument")):
+        return ()
+    if aliases:
+        return tuple(one.strip() for one in aliases)
+    option = name.replace("_", "-")
+    return (f"--{option}", f"--no-{option}") if kind == "bool" else (f"--{option}",)
 
 
 def _annotation(module: Module, node: ast.expr | None) -> tuple[ast.expr | None, ast.Call | None]:

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from gtrack.formats.history import RESERVED
 from gtrack.records import Number
 
-Log: TypeAlias = "Callable[[dict[str, Number], Number | None, float], None]"
+Row: TypeAlias = tuple[Number, float, dict[str, Number]]
+"""A step, the time in seconds since the epoch, and the values."""
 
 STEPS = ("epoch", "iteration", "global_step", "step")
 """Names that place what follows on the x axis and are no metrics themselves, the coarsest first; the finest counts."""
@@ -25,9 +26,21 @@ _PAIR = re.compile(
     rf"(?P<number>[-+]?(?:(?P<int>[0-9]{{1,30}})(?![0-9.e])|{_FLOAT}))(?![\w.%:/])",
     re.IGNORECASE,
 )
+_EASY_PAIR = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_./-]{0,60}): (-?(?:[0-9]{1,18}|([0-9]{1,18}\.[0-9]{1,20}(?:e[-+]?[0-9]{1,3})?)))"
+)
+_MARKER = re.compile(
+    r"\[?(?P<axis>epoch|iteration|iter|global_step|step)(?:[ \t]*[:=#\[]|[ \t])[ \t]*[#\[]?(?P<at>[0-9]{1,18})"
+    r"(?:[ \t]*(?:/|of)[ \t]*[0-9]{1,18})?\]?(?![\w.%/])(?:[ \t]*[:,;|][ \t]*|[ \t]+(?:-[ \t]+)?)",
+    re.IGNORECASE,
+)
 _BETWEEN = re.compile(r"[ \t]*[,;|][ \t]*|[ \t]+(?:-[ \t]+)?")
 _LONGEST = 2000
 _KEPT_ROWS = 2
+_BATCH_BYTES = 32 * 1024
+_BATCH_SECONDS = 0.2
+_MAYBE = re.compile(rb":(?:[^\S\n]+[\x1b+.0-9iInN-]|\x1b)").search
+_MOST_STEP = 2**63 - 1
 
 
 class Lines:
@@ -36,11 +49,11 @@ class Lines:
     They have no escape codes, and of a line that was written over (after a carriage return) only the last state counts.
 
     Args:
-        mark: lines without these bytes may be passed over, which is fast.
+        wanted: lines in whose bytes it finds nothing may be passed over, which is fast.
     """
 
-    def __init__(self, mark: bytes = b"") -> None:
-        self._mark = mark
+    def __init__(self, wanted: Callable[[bytes], object] | None = None) -> None:
+        self._wanted = wanted
         self._rest = b""
         self._too_long = False
 
@@ -50,10 +63,13 @@ class Lines:
         if others:
             yield from self._line(self._rest + first)
             self._rest = b""
-            for line in others[:-1]:
-                if self._mark in line:
+            first = others.pop()
+            wanted = self._wanted
+            for line in others if wanted is None or wanted(data) else ():
+                if b"\r" in line or len(line) > _LONGEST:
                     yield from self._line(line)
-            first = others[-1]
+                elif wanted is None or wanted(line):
+                    yield plain(line)
         self._keep(first)
 
     def close(self) -> Iterator[str]:
@@ -99,8 +115,12 @@ def pairs(line: str) -> list[tuple[str, Number]]:
     """Return the metrics of a line: it consists of nothing but ``name: number``, once or several times.
 
     A name is up to four words, each beginning with a letter. A number keeps all its digits; without a dot and an
-    exponent it is an int. ``port:8080``, ``took: 3 s`` and ``acc: 93%`` are no metrics.
+    exponent it is an int. ``port:8080``, ``took: 3 s`` and ``acc: 93%`` are no metrics. Pairs stand apart by a comma, a
+    semicolon, a bar, `` - `` or spaces. Before them, ``epoch 3:``, ``Epoch 3/10 -``, ``[step 500]`` and the like count as
+    ``epoch: 3``.
     """
+    if easy := _EASY_PAIR.fullmatch(line):
+        return [(easy[1], float(easy[2]) if easy[3] else int(easy[2]))]
     if ":" not in line:
         return []
     if "[" in line and ":" in line[: line.find("]") + 1] and (bar := _PROGRESS_BAR.match(line)):
@@ -108,6 +128,17 @@ def pairs(line: str) -> list[tuple[str, Number]]:
     line = line.strip()
     found: list[tuple[str, Number]] = []
     position = 0
+    while marker := _MARKER.match(line, position):
+        axis = marker["axis"].lower()
+        found.append(("iteration" if axis == "iter" else axis, int(marker["at"])))
+        position = marker.end()
+    if found and (rest := _pairs_from(line, position)):
+        return found + rest
+    return _pairs_from(line, 0)
+
+
+def _pairs_from(line: str, position: int) -> list[tuple[str, Number]]:
+    found: list[tuple[str, Number]] = []
     while match := _PAIR.match(line, position):
         found.append((match["name"], int(match["number"]) if match["int"] else float(match["number"])))
         position = match.end()
@@ -123,82 +154,128 @@ def pairs(line: str) -> list[tuple[str, Number]]:
 class Scanner:
     """Makes metrics of what a script prints.
 
-    A name that comes up once is a plain metric. One that comes again has a history: its step is what the last ``step:``
-    or ``epoch:`` line said, or without one how often it came before. What belongs to one step is logged as one row.
+    A name that comes up is a plain metric at first. When it comes again it has a history: its step is what the last
+    ``step:`` or ``epoch:`` said, or without one how often it came before. What belongs to one step is one row as long as
+    the script does not rest in the middle of it. Output is looked at a batch at a time, at most 0.2 s late.
 
     Args:
-        log: takes metrics, their step (None for plain ones) and the time in seconds since the epoch.
+        plain: takes metrics without a step.
+        rows: takes rows of the history. Where it takes the first ones of a metric, its plain value is no longer one.
         unwanted: tells whether the script logs by itself after all; from then on nothing is logged.
         hold: log nothing before ``close``, because the script is likely to log by itself later on.
     """
 
-    def __init__(self, log: Log, unwanted: Callable[[], bool], *, hold: bool = False) -> None:
-        self._log = log
+    def __init__(
+        self,
+        plain: Callable[[dict[str, Number]], None],
+        rows: Callable[[list[Row]], None],
+        unwanted: Callable[[], bool],
+        *,
+        hold: bool = False,
+    ) -> None:
+        self._log_plain = plain
+        self._log_rows = rows
         self._unwanted = unwanted
         self._hold = hold
-        self._lines = Lines(b":")
-        self._seen: list[tuple[str, Number, float]] = []
+        self._lines = Lines(_MAYBE)
+        self._batch: list[bytes] = []
+        self._size = 0
+        self._since = 0.0
         self._axis = -1
         self._step: Number | None = None
+        self._names: dict[str, tuple[str, int]] = {}
         self._count: dict[str, int] = {}
         self._first: dict[str, tuple[Number, Number, float]] = {}
-        self._rows: dict[Number, tuple[float, dict[str, Number]]] = {}
+        self._new: dict[str, Number] = {}
+        self._open: dict[Number, tuple[float, dict[str, Number]]] = {}
+        self._complete: list[Row] = []
 
     def feed(self, data: bytes) -> None:
         """Take what the script printed, in pieces of any size."""
-        for line in self._lines.feed(data):
-            self._take(line)
+        now = time.time()
+        if not self._batch:
+            self._since = now
+        self._batch.append(data)
+        self._size += len(data)
+        if self._size >= _BATCH_BYTES or not 0 <= now - self._since < _BATCH_SECONDS:
+            self._look(now)
+
+    def rest(self) -> None:
+        """Log all that was printed so far: the script prints nothing at the moment."""
+        if self._batch:
+            self._look(time.time())
+        if not self._hold:
+            self._close_rows(0)
+            self._write()
 
     def close(self) -> None:
         """Log what is still held: the script has ended."""
+        self._look(time.time())
         for line in self._lines.close():
-            self._take(line)
-        if self._unwanted():
-            return
-        for name, value, at in self._seen:
-            self._metric(name, value, at)
-        self._seen.clear()
-        while self._rows:
-            self._write_row()
-        single = {name: value for name, (value, _, _) in self._first.items()}
-        if single:
-            self._log(single, None, time.time())
+            self._take(line, time.time())
+        self._hold = False
+        self._close_rows(0)
+        self._write()
 
-    def _take(self, line: str) -> None:
+    def _look(self, now: float) -> None:
+        data = b"".join(self._batch)
+        self._batch.clear()
+        self._size = 0
+        for line in self._lines.feed(data):
+            self._take(line, now)
+        if not self._hold:
+            self._write()
+
+    def _take(self, line: str, now: float) -> None:
         for name, value in pairs(line):
-            if self._hold:
-                self._seen.append((name, value, time.time()))
-            else:
-                self._metric(name, value, time.time())
+            self._metric(name, value, now)
 
-    def _metric(self, name: str, value: Number, at: float) -> None:
-        key = name.lower()
-        if key in STEPS and STEPS.index(key) >= self._axis and abs(value) < float("inf"):
-            self._axis = STEPS.index(key)
+    def _metric(self, said: str, value: Number, at: float) -> None:
+        known = self._names.get(said)
+        if known is None:
+            key = said.lower()
+            axis = STEPS.index(key) if key in STEPS else -2
+            known = self._names[said] = (f"{said}_value" if said in RESERVED else said, axis)
+        name, axis = known
+        if axis >= self._axis and axis >= 0 and abs(value) <= _MOST_STEP:
+            self._axis = axis
             self._step = value
             return
-        name = f"{name}_value" if name in RESERVED else name
         count = self._count[name] = self._count.get(name, -1) + 1
         step = count if self._step is None else self._step
         if count == 0:
             self._first[name] = (value, step, at)
+            self._new[name] = value
             return
-        if name in self._first:
+        if count == 1:
             first_value, first_step, first_at = self._first.pop(name)
+            self._new.pop(name, None)
             self._add(name, first_value, first_step, first_at)
         self._add(name, value, step, at)
 
     def _add(self, name: str, value: Number, step: Number, at: float) -> None:
-        if step in self._rows and name in self._rows[step][1]:
-            while self._rows:
-                self._write_row()
-        self._rows.setdefault(step, (at, {}))[1][name] = value
+        row = self._open.get(step)
+        if row is not None and name in row[1]:
+            self._close_rows(0)
+            row = None
+        if row is not None:
+            row[1][name] = value
+            return
+        self._open[step] = (at, {name: value})
         # Two are kept open: the first row of a metric is known to be one only when its second comes.
-        while len(self._rows) > _KEPT_ROWS:
-            self._write_row()
+        if len(self._open) > _KEPT_ROWS:
+            self._close_rows(_KEPT_ROWS)
 
-    def _write_row(self) -> None:
-        step = next(iter(self._rows))
-        at, values = self._rows.pop(step)
-        if not self._unwanted():
-            self._log(values, step, at)
+    def _close_rows(self, kept: int) -> None:
+        while len(self._open) > kept:
+            step = next(iter(self._open))
+            self._complete.append((step, *self._open.pop(step)))
+
+    def _write(self) -> None:
+        wanted = (self._new or self._complete) and not self._unwanted()
+        rows, self._complete = self._complete, []
+        new, self._new = self._new, {}
+        if rows and wanted:
+            self._log_rows(rows)
+        if new and wanted:
+            self._log_plain(new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gtrack.records import Value
 
@@ -18,6 +18,9 @@ class ParameterSpec:
             ``tuple``, ``set``, ``dict``, ``None``, ``flag``; empty when the source does not show it.
         line: where it is defined, counted from 1; 0 when that is not in the script itself.
         aliases: other names by which it may be given: ``lr`` of an option ``--lr`` that is kept as ``learning_rate``.
+        choices: the values that an option takes; empty when that is not restricted, or not shown by the source.
+        ignores_case: whether upper and lower case are the same in them.
+        options: what it is given by on the command line, once: ``--lr``, ``-l``.
     """
 
     name: str
@@ -25,3 +28,20 @@ class ParameterSpec:
     kind: str = ""
     line: int = 0
     aliases: tuple[str, ...] = ()
+    choices: tuple[Value, ...] = ()
+    ignores_case: bool = False
+    options: tuple[str, ...] = ()
+
+    def beside(self, other: ParameterSpec | None) -> ParameterSpec:
+        """Return what is certain of a name that another command of the same script has for a parameter too."""
+        if other is None:
+            return self
+        same = (self.choices, self.ignores_case) == (other.choices, other.ignores_case)
+        kinds = {self.kind, other.kind}
+        return replace(
+            self,
+            kind=self.kind if len(kinds) == 1 else "flag" if "flag" in kinds else "",
+            aliases=tuple(dict.fromkeys((*other.aliases, *self.aliases))),
+            choices=self.choices if same else (),
+            options=tuple(dict.fromkeys((*other.options, *self.options))),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Target:
         if path.is_dir():
             raise UsageError(f"{self.script} is a directory. Name a script in it, or run a package with -m package.")
         if not path.exists():
-            raise UsageError(f"There is no script {self.script}.{_nearest_file(str(self.script), cwd, project)}")
+            raise UsageError(f"There is no script {self.script}.{self._instead(cwd, project)}")
         if path.suffix == ".ipynb":
             raise UsageError(
                 f"{self.script} is a notebook. Export it as a script: jupyter nbconvert --to script {self.script}"
@@ -70,6 +71,12 @@ class Target:
             raise UsageError(
                 f"{self.script} is no Python script. To run it as a command: gtrack run -- {_as_command(path, cwd)}"
             )
+
+    def _instead(self, cwd: Path, project: Project) -> str:
+        script = str(self.script)
+        if shutil.which(script) is not None:
+            return f" To run it as a command: gtrack run -- {' '.join(map(shlex.quote, [script, *self.args]))}"
+        return _nearest_file(script, cwd, project)
 
     def _check_module(self, cwd: Path) -> None:
         name = str(self.module)

@@ -34,19 +34,21 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class Listing:
-    """The runs to show, newest first.
+    """The runs to show, newest first unless another order was asked for.
 
     Attributes:
         runs: the ones that are shown.
         more: whether there are further ones, which a limit keeps back.
         columns: what to tell of each.
         chosen: whether the columns were asked for, so that none may be left out for being the same everywhere.
+        which: what makes these the ones that are shown: ``newest``, ``first``, ``best``.
     """
 
     runs: tuple[Run, ...]
     more: bool
     columns: tuple[ColumnSpec, ...]
     chosen: bool
+    which: str = "newest"
 
 
 FIELDS: Final[Mapping[str, Callable[[Run], Value]]] = {
@@ -84,31 +86,28 @@ def newest_runs(
         experiment: only the runs of this experiment.
         status: only the runs with this status.
     """
-    live = {directory.id: directory.run() for directory in project.live.directories()}
-    # A resumed run is both committed and live; what is live is what is new.
-    statuses = () if status is None else (status.value,)
-    committed = project.store.newest(None if count is None else count + len(live), experiment, statuses)
-    found = [run for run in committed if run.id not in live]
-    found += [run for run in live.values() if experiment in (None, run.experiment) and status in (None, run.status)]
-    found.sort(key=lambda run: (run.started or _LONG_AGO, run.id), reverse=True)
-    return found if count is None else found[:count]
+    only = {"experiment": experiment, "status": None if status is None else status.value}
+    return project.index.select(limit=count, only={name: (said,) for name, said in only.items() if said is not None})
 
 
-def list_runs(runs: Sequence[Run], *, limit: int | None = None, columns: str | None = None) -> Listing:
+def list_runs(
+    runs: Sequence[Run], *, limit: int | None = None, columns: str | None = None, which: str = "newest"
+) -> Listing:
     """Choose what to show of runs.
 
     Args:
-        runs: the runs, newest first; one more than ``limit`` is enough to know that there are more.
+        runs: the runs in their order; one more than ``limit`` is enough to know that there are more.
         limit: how many at the most; None for all.
         columns: a comma-separated choice, e.g. ``name,params.*,metrics.f1``; None for the usual ones: the run itself,
             the params that differ among the shown runs, all metrics.
+        which: what makes the first of them the first: ``newest``, ``first``, ``best``.
 
     Raises:
         UsageError: a column that none of the shown runs has.
     """
     shown = runs if limit is None else runs[:limit]
     specs = _usual_columns(shown) if columns is None else _parse_columns(columns, shown)
-    return Listing(tuple(shown), len(shown) < len(runs), tuple(specs), chosen=columns is not None)
+    return Listing(tuple(shown), len(shown) < len(runs), tuple(specs), columns is not None, which)
 
 
 def all_columns(runs: Sequence[Run]) -> list[ColumnSpec]:

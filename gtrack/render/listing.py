@@ -67,6 +67,11 @@ def write_listing(console: Console, listing: Listing, now: datetime) -> None:
         write_line(console, Text(f"{damaged} damaged ({DAMAGED_MARK}): 'gtrack show RUN' says how", DIM))
 
 
+def listing_columns(listing: Listing, now: datetime) -> list[Column]:
+    """Return the table of a listing, with moments and whole ids."""
+    return _columns(listing.columns, listing, _Style(terminal=False, now=now))
+
+
 def _is_idle(spec: ColumnSpec, listing: Listing, style: _Style) -> bool:
     """Tell whether a column only repeats what the line below the table says once."""
     return (
@@ -85,7 +90,7 @@ def _one_experiment(runs: Sequence[Run]) -> str | None:
 def _summary(listing: Listing) -> str:
     experiment = _one_experiment(listing.runs)
     count = plural(len(listing.runs), "run")
-    said = f"the newest {count}; -n 0 shows all" if listing.more else count
+    said = f"the {listing.which} {count}; -n 0 shows all" if listing.more else count
     if experiment is not None and not listing.chosen:
         said = f"{printable(experiment)}: {said}"
     return said

@@ -147,9 +147,12 @@ class LiveDir:
         """Return what keeps the run alive while a script that inherits it lives.
 
         Raises:
-            OSError: the lock cannot be made.
+            CommitFailed: it cannot be made (a full disk).
         """
-        return Share(self._script_lock_path, make=True)
+        try:
+            return Share(self._script_lock_path, make=True)
+        except OSError as error:
+            raise _failed(self.path, error) from error
 
     def join(self) -> None:
         """Say that this process writes here too; where the owner launched a script, the run is alive while this process is."""
@@ -198,11 +201,12 @@ class LiveDir:
         try:
             self.path.replace(trash)
             shutil.rmtree(trash, ignore_errors=True)
-            self._remove_locks()
+            self.remove_locks()
         finally:
             self.release()
 
-    def _remove_locks(self) -> None:
+    def remove_locks(self) -> None:
+        """Remove the lock files of a run that is no longer there; they must be held."""
         for path in (self._edit_lock_path, self._script_lock_path, self._lock_path):
             path.unlink(missing_ok=True)
 
@@ -261,7 +265,7 @@ class LiveDir:
 
     def run(self) -> Run:
         """Return the run as it stands now."""
-        run = self._without_history()
+        run = self.without_history()
         history = self.read(run_dir.HISTORY)
         if not history:
             return run
@@ -269,7 +273,8 @@ class LiveDir:
         metrics.rows(history)
         return replace(run, metrics=metrics.result(run.metrics))
 
-    def _without_history(self) -> Run:
+    def without_history(self) -> Run:
+        """Return the run as it stands now, but for what the rows say of its metrics: that may take a while to add up."""
         run = run_dir.decode_run(self._read_whole, self.id, "", live=True)
         note = read_exit(self.path) if run.status is Status.RUNNING else None
         return replace(run, status=note.status, exit_code=note.exit_code) if note is not None else run
@@ -324,7 +329,7 @@ class LiveDir:
             exit_code: of the process, when gtrack launched one.
             metrics: the summary values, when the caller knows them all; else they are folded from the files.
         """
-        run = self._without_history()
+        run = self.without_history()
         if metrics is None or self.has(JOINED):
             metrics = self.run().metrics
         damage = self._damage(run)
@@ -351,7 +356,7 @@ class LiveDir:
             head = run_dir.run_mapping(run)
             close(head)
             self.write(run_dir.RUN, dumps(head).encode())
-        return self._without_history()
+        return self.without_history()
 
     def _cut_torn_row(self, name: str) -> list[str]:
         """Take the remains of a row away that was cut off while it was written: what is committed is valid YAML."""
@@ -487,7 +492,7 @@ class LiveStore:
                 if lock and time.time() - entry.stat().st_mtime > _ORPHAN_SECONDS:
                     live = LiveDir(place / lock[1])
                     if not live.path.exists() and live.claim():
-                        live._remove_locks()
+                        live.remove_locks()
                         live.release()
 
     def runs(self) -> list[Run]:

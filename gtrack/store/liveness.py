@@ -18,7 +18,7 @@ from gtrack.records import Status
 
 EXIT = ".exit"
 _ROOM = 64
-_TRIES = 100
+_TRIES = 10
 
 
 class Share:
@@ -29,16 +29,13 @@ class Share:
         make: make it where it is not there.
 
     Raises:
-        OSError: it is not there, or cannot be locked.
+        OSError: it is not there, or cannot be made.
     """
 
     def __init__(self, path: Path, *, make: bool) -> None:
         self.number = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), 0o644)
-        try:
+        with suppress(OSError):  # a file system without locks: nobody can tell then
             fcntl.flock(self.number, fcntl.LOCK_SH)
-        except OSError:
-            self.close()
-            raise
 
     def close(self) -> None:
         """Let go of it; whoever inherited it holds it still."""
@@ -59,24 +56,17 @@ def is_shared(path: Path) -> bool:
         return False
     try:
         for _ in range(_TRIES):
-            if _locked(number, fcntl.LOCK_EX):
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.001)  # it may be another process that asks this very question, which takes no time
+            except OSError:  # a file system without locks
                 return False
-            if _locked(number, fcntl.LOCK_SH):
-                return True
-            time.sleep(0.001)  # another process asks this very question
+            else:
+                return False
         return True
     finally:
         os.close(number)
-
-
-def _locked(number: int, kind: int) -> bool:
-    try:
-        fcntl.flock(number, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: nobody can have one
-        return True
-    return True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,14 @@ from gtrack.formats.names import RUN_ID
 from gtrack.records import Goal, Run
 
 if TYPE_CHECKING:
+    from gtrack.store.index import Index
     from gtrack.store.live import LiveStore
     from gtrack.store.runs import RunStore
 
 _PREFIX = re.compile(r"[0-9a-f]{4,31}\Z")
 _LAST = re.compile(r"last(?:~([0-9]{1,9}))?\Z")
 _BEST = re.compile(r"best:(.+?)(?::(min|max))?\Z")
+_COMPARED = 5000  # of so many newest runs the names are compared with a misspelt one: each takes 10 µs
 _REGISTRY = re.compile(r".+[@#].+\Z")
 
 
@@ -37,9 +38,10 @@ class References:
         said: what a person should hear about the last resolution: that a name is several runs' (the newest was taken).
     """
 
-    def __init__(self, store: RunStore, live: LiveStore) -> None:
+    def __init__(self, store: RunStore, live: LiveStore, index: Index) -> None:
         self._store = store
         self._live = live
+        self._index = index
         self.said = ""
 
     def resolve(self, ref: str) -> Run:
@@ -81,44 +83,30 @@ class References:
         return self._by_id(ids[0]) if ids else None
 
     def _last(self, ref: str, back: int) -> Run:
-        live = self._live.runs()
-        committed = self._store.newest(back + 1)
-        ids = {run.id for run in live}
-        runs = sorted([*live, *(run for run in committed if run.id not in ids)], key=_started, reverse=True)
-        if back >= len(runs):
-            raise RunNotFound.of(ref, f" It has {len(runs)} {'run' if len(runs) == 1 else 'runs'}.")
-        return runs[back]
-
-    def _all(self) -> list[Run]:
-        live = self._live.runs()
-        ids = {run.id for run in live}
-        return [*live, *(run for run in self._store.runs() if run.id not in ids)]
+        runs = self._index.select(limit=1, offset=back)
+        if not runs:
+            count = self._index.count()
+            raise RunNotFound.of(ref, f" It has {count} {'run' if count == 1 else 'runs'}.")
+        return runs[0]
 
     def _best(self, ref: str, metric: str, direction: str | None) -> Run:
-        runs = self._all()
-        having = [run for run in runs if metric in run.metrics and run.metrics[metric] == run.metrics[metric]]
-        if not having:
-            known = sorted({name for run in runs for name in run.metrics})
-            raise RunNotFound.of(ref, f" No run has the metric {metric!r}.{nearest(metric, known)}")
-        goal = {"min": Goal.MINIMIZE, "max": Goal.MAXIMIZE}.get(direction or "") or _goal(having, metric)
-        pick = min if goal is Goal.MINIMIZE else max
-        return pick(having, key=lambda run: run.metrics[metric])
+        said = {"min": Goal.MINIMIZE, "max": Goal.MAXIMIZE}.get(direction or "")
+        found = self._index.best(metric, said or self._index.goal(metric) or Goal.MAXIMIZE)
+        if not found:
+            hint = nearest(metric, self._index.names("metrics"))
+            raise RunNotFound.of(ref, f" No run has the metric {metric!r}.{hint}")
+        return found[0]
 
     def _by_name(self, name: str) -> Run:
-        runs = self._all()
-        named = sorted((run for run in runs if run.name == name), key=_started)
+        named = sorted(self._index.named(name), key=_started)
         if named:
             if len(named) > 1:
                 self.said = f"{len(named)} runs are called {name}; this is the newest, {named[-1].short_id}."
             return named[-1]
-        hint = nearest(name, [run.name for run in runs])
+        hint = nearest(name, self._index.run_names(_COMPARED))
         if not hint and _REGISTRY.match(name):
             hint = " There is no model of that name and version or stage."
         raise RunNotFound.of(name, hint)
-
-
-def _goal(runs: Sequence[Run], metric: str) -> Goal:
-    return next((goal for run in runs if (goal := run.goal(metric)) is not None), Goal.MAXIMIZE)
 
 
 def _started(run: Run) -> tuple[datetime, str]:

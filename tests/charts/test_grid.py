@@ -57,3 +57,7 @@ def test_numbers_are_read_on_dark_and_light_cells() -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(InvalidValue, match="no run has x, y and a finite f1"):
         cells_of(Grid(Column("x", (1.0,)), Column("y", (None,)), Column("f1", (1.0,))))
+
+
+def test_the_same_chart_is_the_same_bytes(check_same: CheckPicture) -> None:
+    check_same(lambda: draw_grid(chart(20)))

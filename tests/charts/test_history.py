@@ -84,6 +84,10 @@ def test_any_number_of_runs(check: CheckPicture, count: int, name: str) -> None:
     check(lambda: draw_histories(wave(count, name=name)))
 
 
+def test_the_same_chart_is_the_same_bytes(check_same: CheckPicture) -> None:
+    check_same(lambda: draw_histories(wave(20)))
+
+
 def test_of_many_runs_the_best_stand_out() -> None:
     figure = draw_histories(wave(200))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -116,7 +120,7 @@ def test_panels_share_one_legend(check: CheckPicture) -> None:
 )
 def test_logarithmic_axes_take_every_number(check: CheckPicture, values: list[float]) -> None:
     points = list(enumerate(values))
-    figure = check(lambda: draw_histories(Histories([Panel("loss", [Curve("a", points)])], log_x=True, log_y=True)))
+    check(lambda: draw_histories(Histories([Panel("loss", [Curve("a", points)])], log_x=True, log_y=True)))
 
 
 def test_zero_is_on_a_logarithmic_axis(check: CheckPicture) -> None:

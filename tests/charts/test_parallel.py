@@ -60,3 +60,7 @@ def test_nothing_to_draw() -> None:
         draw_parallel(Parallel([Column("lr", (1.0,))], Column("f1", (None,))))
     with pytest.raises(InvalidValue, match="at least one parameter"):
         draw_parallel(Parallel([Column("lr", (None,))], Column("f1", (0.5,))))
+
+
+def test_the_same_chart_is_the_same_bytes(check_same: CheckPicture) -> None:
+    check_same(lambda: draw_parallel(chart(20)))

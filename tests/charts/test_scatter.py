@@ -60,3 +60,7 @@ def test_what_is_left_out_is_said() -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(InvalidValue, match="no run has both lr and f1"):
         draw_scatter(Scatter(Column("lr", (None, 1.0)), Column("f1", (0.5, None))))
+
+
+def test_the_same_chart_is_the_same_bytes(check_same: CheckPicture) -> None:
+    check_same(lambda: draw_scatter(Scatter(*columns(20))))

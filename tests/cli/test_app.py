@@ -17,7 +17,10 @@ from gtrack.version import __version__
 from tests.cli.conftest import COMMAND, RunCommand, die, make
 from tests.conftest import Git
 
-COMMANDS = ["run", "ls", "show", "diff", "log", "get", "status", "tag", "note", "init", "recover"]
+COMMANDS = [
+    *("run", "ls", "show", "diff", "log", "get", "status", "best", "experiments", "index", "plot"),
+    *("tag", "note", "init", "recover"),
+]
 
 
 def on_a_terminal(*args: str, cwd: Path, columns: int, env: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def place(work: Workplace) -> Workplace:
         (["train.py", "-p", "epochs=1", "-p", "epochs=2"], "twice"),
         (["tran.py"], "There is no script tran.py. Did you mean train.py?"),
         (["train.py", "--lr", "5"], "If it is the script's, put it after --: gtrack run train.py -- --lr"),
+        (["train.py", "--lr", "5", "x y"], "gtrack run train.py -- --lr 5 'x y'"),
+        (["train.py", "a", "--lr", "5", "--", "b"], "gtrack run train.py -- a --lr 5 b"),
+        (["train.py", "--epochs", "5"], "Or as a parameter: gtrack run train.py --param epochs=5"),
+        (["train.py", "--learning-rate=0.5"], "Or as a parameter: gtrack run train.py --param learning_rate=0.5"),
+        (["echo", "hi"], "There is no script echo. To run it as a command: gtrack run -- echo hi"),
+        (["echo"], "To run it as a command: gtrack run -- echo"),
+        (["ls", "-l", "x"], "To run it as a command: gtrack run -- ls -l x"),
+        (["python3", "train.py"], "gtrack run -- python3 train.py, or its script"),
+        (["python3", "train.py", "--lr", "5"], "are recorded: gtrack run train.py -- --lr 5"),
         (["train.py", "--lr=5"], "If it is the script's, put it after --"),
         (["train.py", "--experimnt", "x"], "Did you mean --experiment?"),
         (["--lr", "train.py"], "gtrack run has no option --lr"),
@@ -62,6 +72,43 @@ def test_wrong_usage(place: Workplace, args: list[str], said: str) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert (place.runs(), place.live()) == ([], [])
+
+
+def test_an_option_without_a_parameter_of_its_name_is_only_passed_on(place: Workplace) -> None:
+    assert "--param" not in place.gtrack("run", "train.py", "--lr", "5").stderr
+
+
+def test_a_script_that_is_only_where_the_repository_is(place: Workplace, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = place.gtrack("-C", str(place.root), "run", "train.py", cwd=elsewhere)
+    assert done.returncode == 2
+    assert f"There is no script train.py here, but one in {place.root}" in done.stderr
+    script = os.path.relpath(place.root / "train.py", elsewhere)
+    assert f"gtrack -C {place.root} run {script}" in done.stderr
+    assert place.runs() == []
+    assert place.gtrack("-C", str(place.root), "run", script, cwd=elsewhere).stdout == "ran\n"
+    (elsewhere / "train.py").write_text("print('this one')")
+    assert place.gtrack("-C", str(place.root), "run", "train.py", cwd=elsewhere).stdout == "this one\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("kind=rms", "kind of options.py cannot be 'rms'. It is one of: sgd, adam."),
+        ("n=many", "n of options.py is a whole number and cannot be 'many'."),
+    ],
+)
+def test_what_an_option_cannot_take(work: Workplace, given: str, said: str) -> None:
+    work.write(
+        "options.py",
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--kind', choices=['sgd', 'adam'])\n"
+        "parser.add_argument('--n', type=int)\nparser.parse_args()\n",
+    )
+    done = work.gtrack("run", "options.py", "-p", given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.split())
+    assert (work.runs(), work.live()) == ([], [])
 
 
 def test_outside_a_repository(tmp_path: Path, work: Workplace) -> None:

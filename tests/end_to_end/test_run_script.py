@@ -77,7 +77,8 @@ def test_everything_that_can_be_said_about_a_run(work: Workplace) -> None:
     assert done.returncode == 0, done.stderr
     run = work.run()
     assert (run.name, run.experiment, run.notes) == ("my run", "forest", "First try")
-    assert run.tags == {"team": "vision", "x": "a=b", "seed": "7"}
+    assert run.tags == {"team": "vision", "x": "a=b"}
+    assert run.params["seed"] == 7
     assert [(one.name, one.source, one.rows) for one in run.inputs] == [
         ("train.csv", "data/train.csv", 1),
         ("all", "data", None),
@@ -355,3 +356,65 @@ def test_the_exit_code_is_the_scripts_also_when_nobody_reads_the_summary(work: W
     command = f"{' '.join(GTRACK)} run train.py 2>&1 | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=work.root, env=work.env, capture_output=True, check=False)
     assert done.returncode == 7
+
+
+def test_the_experiment_of_the_command_line_wins(work: Workplace) -> None:
+    work.write(
+        "train.py",
+        """\
+        import gtrack
+        gtrack.set_experiment("of the script")
+        with gtrack.start_run(experiment="of the run"):
+            gtrack.log_metric("loss", 1)
+        """,
+    )
+    assert work.gtrack("run", "train.py").returncode == 0
+    assert work.gtrack("run", "-e", "mine", "train.py").returncode == 0
+    assert [run.experiment for run in work.runs()] == ["of the run", "mine"]
+
+
+def test_what_was_launched_is_recorded(work: Workplace) -> None:
+    work.write("sub/train.py", "lr = 0.1\napi_key = ''\n")
+    args = ("run", "train.py", "-p", "lr=0.5", "-p", "api_key=sesame", "--seed", "3", "--", "--fast")
+    assert work.gtrack(*args, cwd=work.root / "sub").returncode == 0
+    head = work.head(work.run())
+    assert head["command"] == ["python", "train.py", "--fast"]
+    assert head["launch"] == {"directory": "sub", "given": {"lr": 0.5, "api_key": "***"}, "seed": 3}
+    assert work.gtrack("run", "--", "true").returncode == 0
+    assert work.head(work.runs()[-1])["launch"] == {"directory": ".", "given": {}}
+
+
+def test_the_seed_is_a_parameter_unless_the_script_has_one(work: Workplace) -> None:
+    work.write("plain.py", "lr = 0.1\n")
+    work.write("own.py", "seed = 1\n")
+    work.write("late.py", "import gtrack\ngtrack.log_params({'seed': 5})\n")
+    for args in (["plain.py"], ["own.py"], ["late.py"], ["--", "true"]):
+        done = work.gtrack("run", "--seed", "7", *args)
+        assert (done.returncode, "Note" in done.stderr) == (0, False)
+    plain, own, late, command = work.runs()
+    assert (plain.params, plain.tags) == ({"lr": 0.1, "seed": 7}, {})
+    assert (own.params, own.tags) == ({"seed": 1}, {"seed": "7"})
+    assert (late.params, late.tags) == ({"seed": 5}, {"seed": "7"})
+    assert (command.params, command.tags) == ({"seed": 7}, {})
+
+
+def test_a_line_per_epoch(work: Workplace) -> None:
+    work.write("train.py", "for n in range(1, 4):\n    print(f'Epoch {n}/3 - loss: {1 / n} - acc: 0.{n}')\n")
+    assert work.gtrack("run", "train.py").returncode == 0
+    run = work.run()
+    assert work.series(run, "acc") == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert run.metrics == {"loss": 1 / 3, "acc": 0.3}
+
+
+def test_a_script_that_only_asks_for_parameters_is_still_read_for_metrics(work: Workplace) -> None:
+    work.write("train.py", 'import gtrack\np = gtrack.params(lr=0.1)\nprint("loss:", p.lr)\n')
+    assert work.gtrack("run", "train.py", "-p", "lr=0.5").returncode == 0
+    assert (work.run().params, work.run().metrics) == ({"lr": 0.5}, {"loss": 0.5})
+
+
+def test_a_script_that_asks_for_parameters_and_logs_is_not_read_for_metrics(work: Workplace) -> None:
+    work.write(
+        "train.py", 'import gtrack\np = gtrack.params(lr=0.1)\ngtrack.log_metric("f1", 1)\nprint("loss:", p.lr)\n'
+    )
+    assert work.gtrack("run", "train.py").returncode == 0
+    assert work.run().metrics == {"f1": 1}

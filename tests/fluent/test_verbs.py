@@ -612,6 +612,16 @@ def test_params_of_a_script(run: gtrack.ActiveRun, monkeypatch: pytest.MonkeyPat
     assert ended(run).params == expected
 
 
+def test_params_take_the_words_that_were_typed(
+    run: gtrack.ActiveRun, monkeypatch: pytest.MonkeyPatch, stored: Stored
+) -> None:
+    monkeypatch.setenv("GTRACK_GIVEN", '{"version": 7, "opt.tag": true, "n": 16}')
+    monkeypatch.setenv("GTRACK_GIVEN_TEXTS", '{"version": "007", "opt.tag": "true", "n": "0x10"}')
+    p = gtrack.params(version="1", opt={"tag": "a", "lr": 1}, n=3)
+    assert p == SimpleNamespace(version="007", opt={"tag": "true", "lr": 1}, n=16)
+    assert ended(run).params == {"version": "007", "opt": {"tag": "true", "lr": 1}, "n": 16}
+
+
 def test_params_without_gtrack_run(run: gtrack.ActiveRun) -> None:
     assert gtrack.params(lr=0.01) == gtrack.params(lr=0.01) == SimpleNamespace(lr=0.01)
     with pytest.raises(ParamConflict):

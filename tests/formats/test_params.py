@@ -159,3 +159,13 @@ def test_a_dotted_name_reaches_into_a_nested_default() -> None:
     default = {"lr": 0.1, "sched": {"gamma": 1}}
     assert over_default({"opt.lr": 1, "opt.sched.gamma": 2}, default, "opt") == {"lr": 1.0, "sched": {"gamma": 2}}
     assert default == {"lr": 0.1, "sched": {"gamma": 1}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "found"),
+    [(7, "007", "007"), (True, "yes", "yes"), (1.1, "1.10", "1.10"), ("7", "'7'", "7"), (7, None, "7")],
+)
+def test_a_text_is_what_was_typed(value: object, text: str | None, found: str) -> None:
+    texts = {"p": text, "q.r": text} if text is not None else {}
+    assert over_default({"p": value}, "x", "p", texts) == found
+    assert over_default({"q.r": value}, {"r": "x", "s": 1}, "q", texts) == {"r": found, "s": 1}

@@ -373,15 +373,15 @@ def test_the_parsers_own_message_tells_what_is_wrong(launcher: Launcher) -> None
         """
         import argparse
         parser = argparse.ArgumentParser()
-        parser.add_argument("--lr", type=float)
-        parser.add_argument("kind", choices=["a", "b"])
+        parser.add_argument("--lr", type=lambda text: float(text))
+        parser.add_argument("kind", choices=list("ab"))
         parser.parse_args()
         """,
     )
     wrong = launcher.run("train.py", {"lr": "fast", "kind": "a"})
     assert (wrong.exit_code, wrong.stderr.splitlines()[-1]) == (
         2,
-        "train.py: error: argument --lr: invalid float value: 'fast'",
+        "train.py: error: argument --lr: invalid <lambda> value: 'fast'",
     )
     assert (
         launcher.run("train.py", {"kind": "c"})
@@ -455,6 +455,86 @@ def test_a_given_keyword_that_nobody_asks_for_is_said(launcher: Launcher) -> Non
     outcome = launcher.run("train.py", {"lr": "2", "n": "3"})
     assert outcome.params == {"n": 3}
     assert outcome.warnings == ["lr was given, but train.py never asked for it: it ran without."]
+
+
+@pytest.mark.parametrize(
+    ("given", "args", "said"),
+    [
+        ({"n": "x", "lr": "1"}, ["fit"], "invalid <lambda> value: 'x'"),
+        ({"n": "1", "lr": "1"}, ["test"], "belongs to another subcommand"),
+        ({"n": "1", "lr": "1"}, ["nope"], "invalid choice: 'nope'"),
+        ({"lr": "1"}, ["fit", "--lr", "2"], "is given twice"),
+        ({"lr": "1"}, ["--help"], ""),
+    ],
+)
+def test_what_a_parser_refused_did_not_run_without_it(
+    launcher: Launcher, given: dict[str, str], args: list[str], said: str
+) -> None:
+    launcher.write(
+        "train.py",
+        """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--n", type=lambda text: int(text))
+        commands = parser.add_subparsers()
+        commands.add_parser("fit").add_argument("--lr", type=float)
+        commands.add_parser("test").add_argument("--split")
+        print(parser.parse_args())
+        """,
+    )
+    outcome = launcher.run("train.py", given, args)
+    assert outcome.exit_code == (2 if said else 0)
+    assert said in outcome.stderr
+    assert (outcome.params, outcome.warnings) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "args", "said"),
+    [
+        ({"n": "x"}, ["fit"], "Invalid value for '--n'"),
+        ({"lr": "1"}, ["test"], "belongs to another subcommand"),
+        ({"lr": "1"}, ["nope"], "No such command 'nope'"),
+        ({"lr": "1"}, ["fit", "--lr", "2"], "is given twice"),
+        ({"lr": "1"}, ["--help"], ""),
+    ],
+)
+def test_what_a_command_refused_did_not_run_without_it(
+    launcher: Launcher, given: dict[str, str], args: list[str], said: str
+) -> None:
+    launcher.write(
+        "train.py",
+        """
+        import click
+        whole = click.INT
+        @click.group()
+        @click.option("--n", type=whole)
+        def cli(n): pass
+        @cli.command()
+        @click.option("--lr", type=float)
+        def fit(lr): print("ran")
+        @cli.command()
+        def test(): print("ran")
+        cli()
+        """,
+    )
+    outcome = launcher.run("train.py", given, args)
+    assert outcome.exit_code == (2 if said else 0)
+    assert said in outcome.stderr
+    assert outcome.warnings == []
+
+
+def test_what_gtrack_params_refused_did_not_run_without_it(launcher: Launcher) -> None:
+    launcher.write("train.py", "import gtrack\ngtrack.params(n=1, lr=0.1)\n")
+    outcome = launcher.run("train.py", {"lr": "fast"})
+    assert (outcome.exit_code, outcome.params, outcome.warnings) == (1, {}, [])
+    assert "'lr' is float (0.1); 'fast' is str" in outcome.stderr
+
+
+def test_words_of_a_run_around_are_not_those_of_this_one(launcher: Launcher) -> None:
+    launcher.env["GTRACK_GIVEN_TEXTS"] = '{"version": "007"}'
+    launcher.write("train.py", "import gtrack\nprint(gtrack.params(version='1').version)\n")
+    assert launcher.run("train.py").lines == ["1"]
+    assert launcher.run("train.py", {"version": "1.0"}).lines == ["1.0"]
 
 
 def test_a_librarys_parser_is_its_own(launcher: Launcher) -> None:

@@ -114,8 +114,18 @@ def test_rows_are_in_the_live_run_while_it_runs(run: Launch, project: Project) -
         "print('rows', open(path).read().count('loss'))\n"
     )
     result = run(source)
-    assert result.tail[-1] == "rows 7"
+    assert result.tail[-1] == "rows 9"
     assert len(project.store.history(result.run.id)) == 9
+
+
+@pytest.mark.parametrize(("head", "seen"), [("", True), ("import gtrack\n", False)])
+def test_a_script_that_may_log_is_not_scanned_while_it_runs(run: Launch, head: str, seen: bool) -> None:
+    result = run(
+        f"{head}import os, time\nprint('acc: 0.5', flush=True)\ntime.sleep(0.6)\n"
+        "print('seen', os.path.exists(os.path.join(os.environ['GTRACK_RUN_DIR'], 'metrics.yaml')))\n"
+    )
+    assert result.tail[-1] == f"seen {seen}"
+    assert result.run.metrics == {"acc": 0.5}
 
 
 def test_a_script_that_imports_gtrack_but_never_logs_is_scanned_at_the_end(run: Launch) -> None:

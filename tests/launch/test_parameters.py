@@ -229,6 +229,21 @@ def test_keywords_of_params_are_read(tmp_path: Path) -> None:
     assert found(tmp_path, "import gtrack\ngtrack.params(**load())\n").open
 
 
+def test_keys_of_mappings_are_keywords_too(tmp_path: Path) -> None:
+    source = """
+        import gtrack
+        O = {"lr": 3}
+        gtrack.params(opt=O, m={"d": f(), "e": {"x": 1}}, any=load(), n=1, **{"k": {"z": 1}})
+        """
+    parameters = found(tmp_path, source)
+    assert list(parameters.parameters) == ["opt", "opt.lr", "m", "m.d", "m.e", "m.e.x", "any", "n", "k", "k.z"]
+    given: dict[str, Value] = {"opt.lr": 5, "m.d": 1, "m.e.x": 2, "any.thing": 3, "k.z": 4}
+    assert parameters.check(given, "train.py") == given
+    for name in ("opt.l", "m.x", "n.x", "other.x"):
+        with pytest.raises(UnknownParameter, match=r"It has: opt, opt\.lr, m, m\.d, "):
+            parameters.check({name: 1}, "train.py")
+
+
 def test_modules_that_import_each_other_end(tmp_path: Path) -> None:
     parser = "import argparse\nimport {other}\nargparse.ArgumentParser().add_argument('--{other}')\n"
     parameters = found(tmp_path, "import a\n", a=parser.format(other="b"), b=parser.format(other="a"))

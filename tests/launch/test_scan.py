@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtrack.launch.scan import Lines, Scanner, last_lines, pairs
+from gtrack.launch.scan import Lines, Row, Scanner, last_lines, pairs
 from gtrack.records import Number
 
 Logged = list[tuple[dict[str, Number], "Number | None"]]
@@ -13,11 +15,22 @@ Logged = list[tuple[dict[str, Number], "Number | None"]]
 def scan(output: str | list[bytes], *, hold: bool = False) -> Logged:
     logged: Logged = []
     pieces = [output.encode()] if isinstance(output, str) else output
-    scanner = Scanner(lambda values, step, _at: logged.append((values, step)), lambda: False, hold=hold)
+    scanner = scanner_into(logged, hold=hold)
     for piece in pieces:
         scanner.feed(piece)
     scanner.close()
-    return logged
+    rows = [(values, step) for values, step in logged if step is not None]
+    left = {name for values, _ in rows for name in values}
+    plain = {name: value for values, step in logged if step is None for name, value in values.items()}
+    single = {name: value for name, value in plain.items() if name not in left}
+    return [*rows, *([(single, None)] if single else [])]
+
+
+def scanner_into(logged: Logged, unwanted: Callable[[], bool] = lambda: False, *, hold: bool = False) -> Scanner:
+    def rows(found: list[Row]) -> None:
+        logged.extend((values, step) for step, _, values in found)
+
+    return Scanner(lambda values: logged.append((values, None)), rows, unwanted, hold=hold)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,17 @@ def scan(output: str | list[bytes], *, hold: bool = False) -> Logged:
         ("epoch: 3 - loss: 0.5 - val_loss: 1", [("epoch", 3), ("loss", 0.5), ("val_loss", 1)]),
         ("epoch: 3 loss: 0.5", [("epoch", 3), ("loss", 0.5)]),
         ("100%|##########| 3/3 [00:00<00:00, 9.5it/s]loss: 0.5", [("loss", 0.5)]),
+        ("epoch 3: loss: 0.1", [("epoch", 3), ("loss", 0.1)]),
+        ("Epoch 1/5 - loss: 0.5 - acc: 0.7", [("epoch", 1), ("loss", 0.5), ("acc", 0.7)]),
+        ("epoch 0: loss: 0.1, acc: 0.9", [("epoch", 0), ("loss", 0.1), ("acc", 0.9)]),
+        ("Epoch 2 of 9 | val loss: 0.1 | lr: 1e-3", [("epoch", 2), ("val loss", 0.1), ("lr", 0.001)]),
+        ("Epoch [1/5], Step [100/600], Loss: 0.25", [("epoch", 1), ("step", 100), ("Loss", 0.25)]),
+        ("[epoch 7] loss: 2", [("epoch", 7), ("loss", 2)]),
+        ("epoch: 3/10, loss: 2", [("epoch", 3), ("loss", 2)]),
+        ("iter 40 loss: 2", [("iteration", 40), ("loss", 2)]),
+        ("STEP 40; loss: 2", [("step", 40), ("loss", 2)]),
+        ("epoch: 0.5 loss: 2", [("epoch", 0.5), ("loss", 2)]),
+        ("step2: 5", [("step2", 5)]),
         ("accuracy: 0.1234567890123456789", [("accuracy", 0.12345678901234568)]),
     ],
 )
@@ -90,6 +114,8 @@ def test_lines_with_metrics(line: str, found: list[tuple[str, Number]]) -> None:
         ),
         *("x: " + "9" * 31, "x: 5 6", "ValueError: 5 is not allowed", "loss: 0.5 acc", "x: infinite", "x: nano"),
         "WARNING:root:loss: 0.5",
+        *("epoch 3", "epoch 3:", "Epoch 3/5", "epoch 3: 0.5", "epoch 3: loss 0.5", "epoch 3: done, loss: 0.5"),
+        *("step 3s: loss: 1", "epoch 3% loss: 1", "step x: loss: 1", "batch 3: loss: 1"),
     ],
 )
 def test_lines_without_metrics(line: str) -> None:
@@ -148,16 +174,47 @@ def test_a_column_name_of_the_history_itself_gets_another_name() -> None:
 
 def test_rows_are_logged_while_it_runs() -> None:
     logged: Logged = []
-    scanner = Scanner(lambda values, step, _at: logged.append((values, step)), lambda: False)
-    for n in range(5):
+    scanner = scanner_into(logged)
+    scanner.feed(b"n: 5\nloss: 0\n")
+    scanner.rest()
+    assert logged == [({"n": 5, "loss": 0}, None)]
+    for n in range(1, 5):
         scanner.feed(f"loss: {n}\n".encode())
-    assert logged == [({"loss": 0}, 0), ({"loss": 1}, 1), ({"loss": 2}, 2)]
+    scanner.rest()
+    assert logged[1:] == [({"loss": n}, n) for n in range(5)]
+    scanner.close()
+    assert len(logged) == 6
+
+
+def test_long_output_is_logged_without_a_rest() -> None:
+    logged: Logged = []
+    scanner = scanner_into(logged)
+    scanner.feed("".join(f"loss: {n}\n" for n in range(10_000)).encode())
+    assert len(logged) > 9_000
+
+
+def test_a_held_scan_logs_nothing_at_a_rest() -> None:
+    logged: Logged = []
+    scanner = scanner_into(logged, hold=True)
+    scanner.feed(b"loss: 1\nloss: 2\n")
+    scanner.rest()
+    assert logged == []
+    scanner.close()
+    assert logged == [({"loss": 1}, 0), ({"loss": 2}, 1)]
+
+
+def test_a_step_that_fits_no_history_is_a_metric() -> None:
+    assert scan(f"step: {10**25}\nloss: 1\nloss: 2\n") == [
+        ({"loss": 1}, 0),
+        ({"loss": 2}, 1),
+        ({"step_value": 10**25}, None),
+    ]
 
 
 def test_nothing_is_logged_when_the_script_logs_itself() -> None:
     logged: Logged = []
     uses_api = False
-    scanner = Scanner(lambda values, step, _at: logged.append((values, step)), lambda: uses_api, hold=True)
+    scanner = scanner_into(logged, lambda: uses_api, hold=True)
     scanner.feed(b"loss: 1\nloss: 2\nloss: 3\nloss: 4\n")
     uses_api = True
     scanner.close()

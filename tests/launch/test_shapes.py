@@ -227,6 +227,69 @@ CONSTANTS = [
         warns=["lr was given as 1.0 and line 4 goes on from there: it is 0.25 at the end, 1.0 is recorded."],
     ),
     Shape(
+        "what a parameter goes on from is recorded, nothing given",
+        """
+        LR = 1
+        lr = 0.5
+        N_EPOCHS = 10
+        N_EPOCHS += 1
+        LR = float(LR)
+        optimizer = {"lr": 0.1, "momentum": 0.9}
+        momentum = 0.9
+        def decay():
+            global momentum
+            momentum = momentum / 2
+        for epoch in range(3):
+            lr = lr * 0.5
+            optimizer["lr"] *= 0.1
+            decay()
+        print(lr, N_EPOCHS)
+        """,
+        "0.0625 11",
+        {"LR": 1, "lr": 0.5, "N_EPOCHS": 10, "optimizer": {"lr": 0.1, "momentum": 0.9}, "momentum": 0.9},
+    ),
+    Shape(
+        "what a parameter goes on from is recorded, given",
+        """
+        N_EPOCHS = 10
+        N_EPOCHS += 1
+        optimizer = {"lr": 0.1, "momentum": 0.9, "name": "sgd"}
+        optimizer["name"] = "adam"
+        momentum = 0.9
+        def decay():
+            global momentum
+            momentum = momentum / 2
+            optimizer["lr"] = optimizer["lr"] / 2
+        decay()
+        print(N_EPOCHS, optimizer, momentum)
+        """,
+        "6 {'lr': 0.5, 'momentum': 0.9, 'name': 'adam'} 0.25",
+        {"N_EPOCHS": 5, "optimizer": {"lr": 1.0, "momentum": 0.9, "name": "adam"}, "momentum": 0.5},
+        given={"N_EPOCHS": "5", "optimizer.lr": "1", "momentum": "0.5", "optimizer.name": "x"},
+        warns=[
+            "N_EPOCHS was given as 5 and line 3 goes on from there: it is 6 at the end, 5 is recorded.",
+            "optimizer.name was given as 'x' but line 5 set it to 'adam': the run ran with 'adam'.",
+            "optimizer.lr was given as 1.0 and line 10 goes on from there: it is 0.5 at the end, 1.0 is recorded.",
+            "momentum was given as 0.5 and line 9 goes on from there: it is 0.25 at the end, 0.5 is recorded.",
+        ],
+    ),
+    Shape(
+        "a literal that a later line puts in place of one, before the script goes on from it",
+        """
+        lr = 0.1
+        lr = 0.5
+        for epoch in range(3):
+            lr *= 0.5
+        print(lr)
+        """,
+        "0.0625",
+        {"lr": 0.5},
+        given={"lr": "0.2"},
+        warns=[
+            "lr was given as 0.2 but line 3 set it to 0.5: the run ran with 0.5.",
+        ],
+    ),
+    Shape(
         "variables are no parameters",
         """
         import math
@@ -568,10 +631,28 @@ args.added = 1
 print(args.lr)
 """,
         "0.5",
-        {"lr": 0.5, "workers": 3, "device": "cpu"},
+        {"lr": 0.01, "workers": 3, "device": "auto"},
         given={"lr": "0.01", "workers": "3"},
         mechanism="argparse",
-        warns=["lr was given as 0.01 but the script set it to 0.5: the run ran with 0.5."],
+        warns=["lr was given as 0.01 and is 0.5 at the end: the script changed it."],
+    ),
+    Shape(
+        "argparse: a value that the training goes on from",
+        ARGPARSE
+        + """
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--decay", type=float, default=0.5)
+args = parser.parse_args()
+for epoch in range(3):
+    args.lr *= 0.5
+    args.decay *= 0.9
+print(args.lr)
+""",
+        "0.125",
+        {"lr": 1.0, "decay": 0.5},
+        given={"lr": "1"},
+        mechanism="argparse",
+        warns=["lr was given as 1 and is 0.125 at the end: the script changed it."],
     ),
     Shape(
         "argparse: two parsers one after the other",
@@ -835,6 +916,34 @@ print(parser.parse_intermixed_args())
         "1.0 (0.5, 0.6) 3 y",
         {"lr": 1.0, "betas": [0.5, 0.6], "epochs": 3, "name": "y"},
         given={"lr": "1", "betas": "[0.5, 0.6]", "name": "y"},
+        mechanism="gtrack.params",
+    ),
+    Shape(
+        "gtrack.params with mappings and texts",
+        """
+        import gtrack
+        BASE = "1"
+        OPT = {"lr": 3, "name": "sgd"}
+        p = gtrack.params(opt=OPT, model={"depth": len(BASE), "tag": "a"}, version=BASE, note="x", path="p")
+        print(p.opt, p.model, p.version, p.note, p.path)
+        """,
+        "{'lr': 5, 'name': '1.10'} {'depth': 4, 'tag': 'true'} 007 0x1F 8",
+        {
+            "opt": {"lr": 5, "name": "1.10"},
+            "model": {"depth": 4, "tag": "true"},
+            "version": "007",
+            "note": "0x1F",
+            "path": "8",
+        },
+        given={
+            "opt.lr": "5",
+            "opt.name": "1.10",
+            "model.depth": "4",
+            "model.tag": "true",
+            "version": "007",
+            "note": "0x1F",
+            "path": "'8'",
+        },
         mechanism="gtrack.params",
     ),
     Shape(

@@ -115,6 +115,16 @@ ALIASES = {
 }
 """MLflow's second names of attributes."""
 
+MLFLOW_TAGS = {
+    "mlflow.runName": Field(Kind.TEXT, "r.name"),
+    "mlflow.user": Field(Kind.TEXT, "r.user"),
+    "mlflow.parentRunId": Field(Kind.TEXT, "r.parent"),
+    "mlflow.note.content": Field(Kind.TEXT, "r.notes"),
+    "mlflow.source.git.commit": Field(Kind.TEXT, "r.code_commit"),
+    "mlflow.source.git.branch": Field(Kind.TEXT, "r.branch"),
+}
+"""Tags in which MLflow keeps what is an attribute here; a real tag of the name comes first."""
+
 REGISTRY = frozenset({"model", "stage", "models", "stages"})
 """What only a registry of models could answer."""
 
