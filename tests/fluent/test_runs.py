@@ -276,7 +276,9 @@ def test_names_of_runs(quiet: Path, stored: Stored, name: str) -> None:
     assert gtrack.get_run(run.id).name == name
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "x" * 300, "a\x00", "\x1b[31m", 5, "last", "last~2", "best:f1", "-x"], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["", "a\nb", "x" * 300, "a\x00", "\x1b[31m", 5, "last", "last~2", "best:f1", "-x"], ids=repr
+)
 def test_names_of_runs_that_cannot_be(quiet: Path, no_live_runs: Callable[[], bool], name: Any) -> None:
     with pytest.raises(InvalidName):
         gtrack.start_run(name)
