@@ -28,6 +28,7 @@ INTERRUPTED = 130
 _COMMANDS = {
     "gtrack.cli.run": ("run",),
     "gtrack.cli.reading": ("ls", "show", "diff", "log", "get", "status"),
+    "gtrack.cli.watching": ("watch",),
     "gtrack.cli.searching": ("best", "experiments", "index"),
     "gtrack.cli.plotting": ("plot",),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),

@@ -18,8 +18,8 @@ from tests.cli.conftest import COMMAND, RunCommand, die, make
 from tests.conftest import Git
 
 COMMANDS = [
-    *("run", "ls", "show", "diff", "log", "get", "status", "best", "experiments", "index", "plot"),
-    *("tag", "note", "init", "recover"),
+    *("run", "ls", "show", "diff", "log", "get", "status", "watch", "best", "experiments", "index"),
+    *("plot", "tag", "note", "init", "recover"),
 ]
 
 
