@@ -53,7 +53,10 @@ def note_(
         bool, typer.Option("--append", "-a", help="Add a paragraph instead of replacing the notes.")
     ] = False,
 ) -> None:
-    """Write notes on a run, also after it has ended; without TEXT, print them."""
+    """Write the notes of a run, or print them.
+
+    It works while the run runs and afterwards. Without TEXT the notes are printed.
+    """
     project = open_project(ctx)
     found = resolve(project, run)
     if text is None:

@@ -246,7 +246,11 @@ def _give(target: _Target, draw: Callable[[], Figure], write: Callable[[Console]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    plot = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    plot = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        epilog=examples("gtrack plot history last last~1 -m loss -o loss.png", "gtrack plot COMMAND --help"),
+    )
     plot.command(
         epilog=examples(
             "gtrack plot history last last~1 -m loss -o loss.png",

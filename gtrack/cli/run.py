@@ -104,7 +104,7 @@ def run(
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Do not keep matplotlib figures.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at the end but what went wrong.")] = False,
 ) -> None:
-    """Run a script as a run: gtrack run SCRIPT [OPTIONS] [-- ARGS...].
+    """Run a script, a module or a command as a run.
 
     The script needs no change. Its parameters are those of gtrack.params(), argparse, click or typer, else its
     module-level constants. Without SCRIPT, what follows -- is the command to run. The exit code is the script's.

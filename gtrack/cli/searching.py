@@ -90,7 +90,7 @@ def experiments(
     csv: Csv = False,
     markdown: Markdown = False,
 ) -> None:
-    """List the experiments, the one where something happened last first.
+    """List the experiments, the latest activity first.
 
     Shown are how many runs each has, when one of them last started or ended, its best run by its objective, and its
     purpose.

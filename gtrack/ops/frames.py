@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import UsageError, nearest
-from gtrack.formats.history import parse_history
+from gtrack.formats.columns import uniform_history
+from gtrack.formats.history import STEP, TIME, parse_history
 from gtrack.formats.names import run_path
 from gtrack.formats.run_dir import HISTORY
 from gtrack.records import History, Number, Run, Value
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 HISTORY_COLUMNS = ("run_id", "name", "metric", "step", "time", "value")
 
-_READ_AT_ONCE = 50
+_READ_AT_ONCE = 8
 
 
 def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -94,17 +96,27 @@ def histories_frame(project: Project, runs: Sequence[Run], keys: Sequence[str] |
 
 
 def read_histories(project: Project, runs: Sequence[Run]) -> Iterator[tuple[Run, History]]:
-    """Yield the history of each run, live or committed, reading some dozens by one exchange with git."""
+    """Yield the history of each run, live or committed. Some are parsed while git unpacks the next ones."""
     live = {one.id: one for one in project.live.directories()}
-    tip = project.store.branch().tip
-    for at in range(0, len(runs), _READ_AT_ONCE):
-        part = runs[at : at + _READ_AT_ONCE]
+    tip = project.store.tip()
+
+    def read(part: Sequence[Run]) -> list[bytes]:
         paths = [f"{tip}:{run_path(run.experiment, run.id)}/{HISTORY}" for run in part]
-        for run, found in zip(part, project.repo.objects.many(paths) if tip else repeat(None), strict=False):
+        stored = project.repo.objects.many(paths) if tip else repeat(None)
+        found = []
+        for run, blob in zip(part, stored, strict=False):
             data = live[run.id].read(HISTORY) if run.id in live else None
-            if data is None and found is not None and found.kind == "blob":
-                data = found.data
-            yield run, parse_history(data or b"")
+            found.append(data or (blob.data if blob is not None and blob.kind == "blob" else b""))
+        return found
+
+    parts = [runs[at : at + _READ_AT_ONCE] for at in range(0, len(runs), _READ_AT_ONCE)]
+    with ThreadPoolExecutor(1) as reader:
+        waiting = [reader.submit(read, part) for part in parts[:1]]
+        for at, part in enumerate(parts):
+            texts = waiting.pop().result()
+            waiting += [reader.submit(read, following) for following in parts[at + 1 : at + 2]]
+            for run, data in zip(part, texts, strict=True):
+                yield run, uniform_history(data, STEP, TIME) or parse_history(data)
 
 
 def _check(keys: Iterable[str], runs: Sequence[Run], found: set[str]) -> None:
@@ -167,7 +179,7 @@ def _array(numbers: Sequence[Number]) -> np.ndarray[Any, Any]:
     import numpy as np
 
     try:
-        return np.array(numbers, dtype="int64" if all(type(one) is int for one in numbers) else "float64")
+        return np.array(numbers, dtype="int64" if set(map(type, numbers)) <= {int} else "float64")
     except OverflowError:
         return np.array([_float(one) for one in numbers])
 

@@ -10,6 +10,7 @@ it takes.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from gtrack.formats import run_dir
 from gtrack.records import Goal, usual_goal
 from gtrack.store.index_file import IndexFile, Progress, read_keys
 from gtrack.store.index_rows import Rows, decode_body, rows_of
-from gtrack.store.index_schema import LIVE, RUN_COLUMNS
+from gtrack.store.index_schema import DEFINING, LIVE, RUN_COLUMNS
 from gtrack.store.index_write import IndexWriter
 from gtrack.store.query.sql import Sql, compile_order, compile_where
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Only = Mapping[str, Sequence[str]]
 """What a question is limited to beside its condition: ``{"experiment": ("churn",)}``; see ``RUN_COLUMNS``."""
 
+_ASKED = 100  # so many of the newest runs that define a metric are asked for its goal
 _BOUND = 500  # SQLite takes 999 values, or more
 _KEY = "SELECT k FROM keys WHERE kind = ? AND name = ?"
 
@@ -147,10 +149,9 @@ class Index:
 
     def goal(self, metric: str) -> Goal | None:
         """Return which direction of a metric is better: as the newest run that has it and says so, else as its name says."""
-        having = f"FROM metrics AS m CROSS JOIN runs AS r ON r.n = m.n WHERE m.k = ({_KEY})"
-        defined = "instr(r.body, '\"metric_definitions\"') > 0"
-        sql = f"SELECT r.body {having} AND {defined} ORDER BY r.started DESC, r.id"
-        for (body,) in self._rows(sql, ("metrics", metric)):
+        said = json.dumps(metric, ensure_ascii=False) + ':{"summary":'
+        sql = f"SELECT r.body FROM runs AS r WHERE {DEFINING.format('r.body')} AND instr(r.body, ?) > 0 ORDER BY r.started DESC"
+        for (body,) in self._rows(f"{sql}, r.id LIMIT {_ASKED}", (said,)):
             definition = decode_body(body).metric_definitions.get(metric)
             if definition is not None and definition.goal is not None:
                 return definition.goal

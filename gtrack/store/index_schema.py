@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of the tables or of what is in them: an index of another version is built anew."""
 
 LIVE = ("runs", "keys", "params", "metrics", "tags", "inputs")
@@ -67,10 +67,14 @@ CREATE TABLE environments (e INTEGER PRIMARY KEY, oid TEXT NOT NULL UNIQUE);
 CREATE TABLE packages (e INTEGER, name TEXT, version TEXT, PRIMARY KEY (name, e)) WITHOUT ROWID;
 """
 
-INDICES = """
+DEFINING = "instr({}, '\"metric_definitions\"') > 0"
+"""Tells by its body whether a run says anything about its metrics, as ``define_metric`` does."""
+
+INDICES = f"""
 CREATE INDEX runs_by_start ON runs (started DESC, id);
 CREATE INDEX runs_by_experiment ON runs (experiment, started DESC, id);
 CREATE INDEX runs_by_name ON runs (name);
+CREATE INDEX runs_that_define ON runs (started DESC, id) WHERE {DEFINING.format("body")};
 CREATE INDEX metrics_by_value ON metrics (k, last, n);
 ANALYZE;
 """

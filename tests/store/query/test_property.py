@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.store.query.database import Row, ask, database, number, summary
@@ -40,7 +40,10 @@ numbers = st.one_of(
 values = st.one_of(numbers, st.just(math.nan))
 texts = st.text(st.sampled_from("abAB é\n%_*?[]'\"\\5"), max_size=4)
 params = st.one_of(st.integers(-3, 3), values, st.booleans(), texts, st.none(), st.just("5"))
-times = st.integers(0, 4_000_000).map(lambda extra: 1_795_305_600_000_000 - 2_000_000 + extra)
+MIDNIGHT = 1_795_305_600_000_000  # 2026-11-22, in microseconds
+times = st.one_of(
+    st.integers(-2_000_000, 2_000_000), st.sampled_from([-1, 0, 1000, 1_000_000, 60_000_000, 86_400_000_000])
+).map(lambda after: MIDNIGHT + after)
 digests = st.sampled_from(["sha256:" + "ab12" * 16, "sha256:" + "ab13" * 16, "sha256:" + "ff" * 32])
 rows = st.builds(
     Row,
@@ -344,6 +347,41 @@ filters = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+@settings(max_examples=400)
+@given(
+    text=st.text(st.sampled_from("aAb%_*[é\n"), max_size=4),
+    pattern=st.text(st.sampled_from("aAb%_*[?]é\n"), max_size=4),
+    ignored=st.booleans(),
+)
+@example(text="a*", pattern="a*", ignored=False)
+@example(text="ab", pattern="a*", ignored=False)
+@example(text="[a]", pattern="[a]", ignored=False)
+@example(text="a", pattern="[a]", ignored=False)
+@example(text="a?", pattern="a?", ignored=False)
+@example(text="ab", pattern="a?", ignored=False)
+@example(text="ab", pattern="a_", ignored=False)
+@example(text="a_", pattern="a_", ignored=False)
+@example(text="a", pattern="a_", ignored=False)
+@example(text="aé\n", pattern="%", ignored=False)
+@example(text="ab", pattern="A_", ignored=False)
+@example(text="AB", pattern="a_", ignored=True)
+@example(text="aB", pattern="AB", ignored=True)
+@example(text="é", pattern="É", ignored=True)
+def test_like_agrees_with_python(text: str, pattern: str, ignored: bool) -> None:
+    word = "ILIKE" if ignored else "LIKE"
+    found = ask(database([Row("a", tags={"t": text})]), f"tags.t {word} '{pattern}'")
+    assert found == ["a"] * alike(text, pattern, ignored=ignored)
+
+
+@pytest.mark.parametrize("sign", COMPARE)
+@pytest.mark.parametrize("after", [-1, 0, 1, 59_999_999, 60_000_000])
+def test_the_ends_of_a_period(sign: str, after: int) -> None:
+    """Before, within and after the minute; what is within equals it."""
+    place = -1 if after < 0 else 1 if after >= 60_000_000 else 0
+    found = ask(database([Row("a", started=MIDNIGHT + after)]), f"started {sign} '2026-11-22T00:00'")
+    assert found == ["a"] * COMPARE[sign](place, 0)
 
 
 def newest_first(found: Sequence[Row]) -> list[Row]:
