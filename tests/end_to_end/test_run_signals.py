@@ -142,6 +142,10 @@ def test_a_script_killed_by_the_system(work: Workplace) -> None:
 def test_gtrack_itself_killed(slow: Workplace) -> None:
     process = slow.start("run", "train.py", "--name", "dead")
     wait_for(process, b"loss: 5")
+    deadline = time.monotonic() + 30  # metrics are taken from the output a moment after they were printed
+    while sum(path.read_bytes().count(b"\n") for path in slow.root.glob(".gtrack/live/*/history.yaml")) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     [child] = [one for one in psutil.Process(process.pid).children() if "python" in one.name()]
     process.kill()
     process.communicate()

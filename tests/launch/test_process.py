@@ -202,9 +202,10 @@ def test_keys_and_prompts_work_on_a_terminal(tmp_path: Path, driver: list[str]) 
 
 def test_a_new_size_of_the_terminal_reaches_the_child(tmp_path: Path, driver: list[str]) -> None:
     code = (
-        "import os, signal\nsignal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size()[:], flush=True))\n"
+        "import os, signal\n"  # os.write, as the signal may come in the middle of a print
+        "signal.signal(signal.SIGWINCH, lambda *_: os.write(1, f'{os.get_terminal_size()[:]}\\n'.encode()))\n"
     )
-    code += "print('ready')\ninput()"
+    code += "print('ready', flush=True)\ninput()"
     with Terminal([*driver, *python(code)], cwd=tmp_path, columns=80, lines=24) as terminal:
         terminal.see(b"ready\r\n")
         terminal.resize(120, 50)
