@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -108,3 +110,13 @@ def git(repo: Path) -> Git:
         return run_git(*args, cwd=cwd or repo, env=env, stdin=stdin)
 
     return run
+
+
+def pytest_configure() -> None:
+    """Undo what `nohup`, or a shell without job control, did to signals: children inherit that, and tests send signals."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
