@@ -1,69 +1,45 @@
-"""The quick way through a row file whose rows all have the same columns in the same order, which is how most are logged.
+"""The quick way through a row file whose rows all have the same columns, which is how most are logged.
 
-Each key becomes one byte that no ASCII text has, so that what is left of the file is numbers in between. When every line has
-these bytes in the same order, the file is one flat JSON list of numbers, and no mapping for each row is ever made: that takes
-three fifths of the time for one metric, and as long for ten. In all other cases ``uniform_history`` gives up, and the rows are
-read one by one: both always agree.
+The whole file is one JSON text for orjson, which reads floats of 17 digits several times as fast as the standard library, and
+the columns are cut out of the rows in C. In all other cases ``uniform_columns`` gives up and the rows are read one by one:
+both always agree. orjson makes a float of an int beyond 64 bits, so a number of that size is a reason to give up too.
 """
 
 from __future__ import annotations
 
-import json
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from gtrack.records import History
+import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gtrack.records import Number
 
 _BEGIN, _END = b"- {", b"}\n"
-_NUMERIC = b"0123456789+-.eE"
-_FIRST_MARK, _MOST_COLUMNS = 0x80, 0x80
-_COMMAS = bytes.maketrans(bytes(range(_FIRST_MARK, _FIRST_MARK + _MOST_COLUMNS)), b"," * _MOST_COLUMNS)
+_LARGEST = 2.0**63
 
 
-def uniform_history(data: bytes, step: str, time: str) -> History | None:
-    """Return the rows of a row file of which all rows have the columns of the first one; None when some have others.
+def uniform_columns(data: bytes) -> dict[str, Sequence[Number]] | None:
+    """Return each column of a row file of which all rows have the columns of the first one; None when some have others.
 
     Args:
         data: the whole file.
-        step: the column that holds the steps.
-        time: the column that holds the times.
     """
-    if not data.startswith(_BEGIN) or not data.endswith(_END) or not data.isascii():
-        return None
-    names = _names(data[: data.index(b"\n") + 1])
-    if names is None or names[:2] != [step, time] or len(names) > _MOST_COLUMNS:
-        return None
-    numbers = _numbers(data, names)
-    if numbers is None:
-        return None
-    width = len(names)
-    columns = {name: numbers[at::width] for at, name in enumerate(names)}
-    return History(columns.pop(step), columns.pop(time), columns)
-
-
-def _names(line: bytes) -> list[str] | None:
-    try:
-        row = json.loads(line[2:])
-    except ValueError:
-        return None
-    return list(row) if isinstance(row, dict) else None
-
-
-def _numbers(data: bytes, names: list[str]) -> list[Number] | None:
-    """Return the numbers of all rows, one row after the other; None when a row is not as the others are."""
-    keys = [json.dumps(name).encode() + b": " for name in names]
-    data = data[len(_BEGIN + keys[0]) : -len(_END)].replace(_END + _BEGIN + keys[0], b"\x80")
-    for at, key in enumerate(keys[1:], start=_FIRST_MARK + 1):
-        data = data.replace(b", " + key, bytes((at,)))
-    # What is left between these bytes is made of the characters of numbers: JSON says whether they are some.
-    marks = bytes(range(_FIRST_MARK + 1, _FIRST_MARK + len(names))) + b"\x80"
-    skeleton = data.translate(None, _NUMERIC) + b"\x80"
-    if skeleton != marks * (len(skeleton) // len(marks)):
+    if not data.startswith(_BEGIN) or not data.endswith(_END):
         return None
     try:
-        found: list[Number] = json.loads(b"[" + data.translate(_COMMAS) + b"]")
-    except ValueError:
+        # JSON text has no raw line break, so this stands between two rows and nowhere else.
+        rows = orjson.loads(b"[" + data[2:-1].replace(b"}\n- {", b"},{") + b"]")
+        names = list(rows[0])
+        if len(names) < 2 or set(map(len, rows)) != {len(names)}:
+            return None
+        columns = dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+    except (ValueError, KeyError, TypeError, AttributeError):  # a row is no JSON, lacks a column, or is no mapping
         return None
-    return found
+    return columns if all(map(_is_plain, columns.values())) else None
+
+
+def _is_plain(column: Sequence[Number]) -> bool:
+    return set(map(type, column)) <= {int, float} and min(column) > -_LARGEST and max(column) < _LARGEST

@@ -1,15 +1,16 @@
 """The quick way through the plain files that gtrack itself writes.
 
 PyYAML's C loader takes a quarter of a millisecond for a ``run.yaml``; a hundred thousand runs have three such files each. What
-``yamlio.dumps`` writes is nearly always one ``key: value`` per line, mappings indented by two spaces, so lines are read as
-they stand. At the first line of any other shape ``parse`` gives up and the full loader reads the file: both always agree.
+``yamlio.dumps`` writes is nearly always one ``key: value`` per line, mappings indented by two spaces, so one regular expression
+takes all lines apart at once. When a line is of any other shape ``parse`` gives up and the full loader reads the file: both
+always agree.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gtrack.records import Value
@@ -17,15 +18,13 @@ if TYPE_CHECKING:
 _GIVE_UP = object()
 _DEEPEST = 16
 # The shapes that need no second look; all others go to the full loader. A float has a dot, as yamlio.number writes it.
-_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
-_FLOAT = re.compile(r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?\Z")
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+=()<>~%-]*(?:[ :][A-Za-z0-9_./@+=()<>~%-]+)*\Z")
-_ID = re.compile(r"(?!0[xXoObB])[0-9][0-9A-Za-z]*[ac-df-np-wyzAC-DF-NP-WYZ][0-9A-Za-z]*\Z")
-_QUOTED = re.compile(
-    r'"(?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\\(?:["\\/bfnrt]|u(?!d[89a-f])[0-9a-f]{4}))*"\Z'
-)
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z\Z")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./@+=()<>~%-]*\Z")
+_INT = r"-?(?:0|[1-9][0-9]{0,17})"
+_FLOAT = r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?"
+_QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\\(?:["\\/bfnrt]|u(?!d[89a-f])[0-9a-f]{4}))*"'
+_CHARACTER = "[A-Za-z0-9_./@+=()<>~%-]"
+_PLAIN = rf"[A-Za-z_/]{_CHARACTER}*(?:[ :]{_CHARACTER}+)*"
+_ID = r"(?!0[xXoObB])[0-9][0-9A-Za-z]*[ac-df-np-wyzAC-DF-NP-WYZ][0-9A-Za-z]*"
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z"
 _WORDS: dict[str, Value] = {
     "null": None,
     "true": True,
@@ -36,8 +35,21 @@ _WORDS: dict[str, Value] = {
     ".inf": float("inf"),
     "-.inf": float("-inf"),
 }
-_TYPED_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
-_ITEM = re.compile(r'("(?:[^"\\]|\\.)*"|[^",\[\]{}]+)(?:, |\Z)')
+_WORD = "|".join(map(re.escape, _WORDS))
+_TYPED_WORD = (
+    "(?i:y|n|yes|no|on|off|true|false|null|nan|inf)"  # a loader takes these, unquoted, for another type than text
+)
+
+
+def _value(end: str) -> str:
+    """Return the expression for a scalar that ``end`` follows; its groups are float, int, word, quoted and other text."""
+    plain = f"(?!{_TYPED_WORD}{end})(?:{_PLAIN}|{_MOMENT}|{_ID})"
+    return f"(?:({_FLOAT})|({_INT})|({_WORD})|({_QUOTED})|({plain})){end}"
+
+
+_KEY = f"({_QUOTED}|(?!{_TYPED_WORD}:)[A-Za-z_]{_CHARACTER}*)"
+_LINE = re.compile(rf"^( *){_KEY}:(?:\n| (?:{_value(chr(10))}|\[([^\n]+)\]\n))", re.MULTILINE)
+_ITEM = re.compile(_value(r"(?:, |\Z)"))
 
 
 def parse(data: bytes) -> dict[str, Value] | None:
@@ -46,67 +58,47 @@ def parse(data: bytes) -> dict[str, Value] | None:
         text = data.decode()
     except UnicodeDecodeError:
         return None
+    lines = _LINE.findall(text)
+    # Each match is a whole line, so as many as there are lines are all of them.
+    if not lines or len(lines) != text.count("\n") or text[-1] != "\n":
+        return None
     top: dict[str, Value] = {}
     levels: list[dict[str, Value]] = [top]
     opened: str | None = None
-    lines = text.split("\n")
-    if lines.pop() or not lines:
-        return None
-    for line in lines:
-        body = line.lstrip(" ")
-        depth, odd = divmod(len(line) - len(body), 2)
+    for indent, name, *scalar, inside in lines:
+        key = json.loads(name) if name[0] == '"' else name
+        depth, odd = divmod(len(indent), 2)
         if opened is not None:
-            if depth != len(levels) or odd or depth > _DEEPEST:
-                return None
             inner: dict[str, Value] = {}
             levels[-1][opened] = inner
             levels.append(inner)
-        elif depth >= len(levels) or odd:
-            return None
+            opened = None
+            if depth + 1 != len(levels):
+                return None
         del levels[depth + 1 :]
-        key, value = _line(body)
-        if key is None:
+        if odd or depth >= len(levels) or depth > _DEEPEST:
             return None
-        opened = key if value is _GIVE_UP else None
-        levels[-1][key] = None if opened else cast("Value", value)
-    return None if opened is not None else top
+        value = _flow_list(inside) if inside else _scalar(*scalar)
+        if value is _GIVE_UP:
+            if inside:
+                return None
+            opened, value = key, None
+        levels[-1][key] = value  # type: ignore[assignment]
+    return top if opened is None else None
 
 
-def _line(body: str) -> tuple[str | None, object]:
-    """Return key and value of a line; the value is ``_GIVE_UP`` when a mapping follows, the key None at any other shape."""
-    if body.startswith('"'):
-        end = body.find('":', 1) + 1
-        name = body[:end]
-        if not _QUOTED.match(name):
-            return None, None
-        key, rest = json.loads(name), body[end + 1 :]
-    else:
-        key, colon, rest = body.partition(":")
-        if not colon or not _KEY.match(key) or key.lower() in _TYPED_WORDS:
-            return None, None
-    if not rest:
-        return key, _GIVE_UP
-    if rest[0] != " ":
-        return None, None
-    value = _scalar(rest[1:])
-    return (None, None) if value is _GIVE_UP else (key, value)
-
-
-def _scalar(text: str) -> object:
-    if _FLOAT.match(text):
-        return float(text)
-    if _INT.match(text):
-        return int(text)
-    if text in _WORDS:
-        value = _WORDS[text]
+def _scalar(decimal: str, whole: str, word: str, quoted: str, plain: str) -> object:
+    """Return the value that one group of ``_value`` holds; ``_GIVE_UP`` when none does."""
+    if plain:
+        return plain
+    if decimal:
+        return float(decimal)
+    if whole:
+        return int(whole)
+    if word:
+        value = _WORDS[word]
         return type(value)() if isinstance(value, (dict, list)) else value
-    if _QUOTED.match(text):
-        return json.loads(text)
-    if _PLAIN.match(text):
-        return _GIVE_UP if text.lower() in _TYPED_WORDS else text
-    if _MOMENT.match(text) or _ID.match(text):
-        return text
-    return _flow_list(text[1:-1]) if text[:1] == "[" and text[-1] == "]" else _GIVE_UP
+    return json.loads(quoted) if quoted else _GIVE_UP
 
 
 def _flow_list(inside: str) -> object:
@@ -114,11 +106,11 @@ def _flow_list(inside: str) -> object:
     at = 0
     while at < len(inside):
         found = _ITEM.match(inside, at)
-        if not found or (":" in found[1] and found[1][0] != '"'):
+        if found is None or (found[5] and ":" in found[5]):
             return _GIVE_UP
-        value = _scalar(found[1])
-        if value is _GIVE_UP or isinstance(value, (list, dict)):
+        value = _scalar(*(group or "" for group in found.groups()))
+        if isinstance(value, (list, dict)):
             return _GIVE_UP
         items.append(value)
         at = found.end()
-    return items
+    return items if not inside.endswith(", ") else _GIVE_UP

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import FormatError, InvalidValue
+from gtrack.formats.columns import uniform_columns
 from gtrack.formats.values import check_number
 from gtrack.formats.yamlio import loads, number, quote
 from gtrack.records import History, Summary
@@ -118,6 +119,10 @@ def fold(summary: dict[str, Number], values: Mapping[str, Number], kinds: Mappin
 
 def parse_history(data: bytes) -> History:
     """Return the rows of a row file, tolerating a torn last row and naming damaged ones."""
+    uniform = uniform_columns(data)
+    if uniform is not None:
+        count = len(next(iter(uniform.values())))
+        return History(uniform.pop(STEP, range(count)), uniform.pop(TIME, (None,) * count), uniform)
     rows, torn, damaged = parse_rows(data)
     steps: list[Number] = []
     times: list[float | None] = []

@@ -7,7 +7,7 @@ gtrack wrote is read as far as this one knows, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtrack.errors import FormatError
@@ -253,12 +253,17 @@ def decode_run(read: ReadFile, run_id: str, experiment: str, *, live: bool = Fal
     if head.get("id") not in (None, run_id):
         reader.problems.append(f"{RUN} names another run, {head.get('id')!r}.")
     where = {"id": run_id, "experiment": experiment or _text(head.get("experiment")) or "default"}
-    run = run_of({**head, **where}, params, metrics, inputs)
-    return replace(run, live=live, problems=tuple(reader.problems))
+    return run_of({**head, **where}, params, metrics, inputs, tuple(reader.problems), live=live)
 
 
 def run_of(
-    head: Mapping[str, Value], params: Mapping[str, Value], metrics: Mapping[str, Number], inputs: Mapping[str, Value]
+    head: Mapping[str, Value],
+    params: Mapping[str, Value],
+    metrics: Mapping[str, Number],
+    inputs: Mapping[str, Value],
+    problems: tuple[str, ...] = (),
+    *,
+    live: bool = False,
 ) -> Run:
     """Return the run that the mappings of its files describe; what they lack, or have wrong, is left out.
 
@@ -267,6 +272,8 @@ def run_of(
         params: ``params.yaml``.
         metrics: ``metrics.yaml``, numbers only.
         inputs: ``inputs.yaml``.
+        problems: what could not be read.
+        live: whether it is a live directory.
     """
     schema, exit_code, run_id = head.get("schema"), head.get("exit_code"), str(head["id"])
     return Run(
@@ -290,6 +297,8 @@ def run_of(
         inputs=_inputs(inputs),
         warnings=_texts(head.get("warnings")),
         schema=schema if isinstance(schema, int) else SCHEMA,
+        problems=problems,
+        live=live,
     )
 
 

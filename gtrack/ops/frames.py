@@ -8,8 +8,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import UsageError, nearest
-from gtrack.formats.columns import uniform_history
-from gtrack.formats.history import STEP, TIME, parse_history
+from gtrack.formats.history import parse_history
 from gtrack.formats.names import run_path
 from gtrack.formats.run_dir import HISTORY
 from gtrack.records import History, Number, Run, Value
@@ -116,7 +115,7 @@ def read_histories(project: Project, runs: Sequence[Run]) -> Iterator[tuple[Run,
             texts = waiting.pop().result()
             waiting += [reader.submit(read, following) for following in parts[at + 1 : at + 2]]
             for run, data in zip(part, texts, strict=True):
-                yield run, uniform_history(data, STEP, TIME) or parse_history(data)
+                yield run, parse_history(data)
 
 
 def _check(keys: Iterable[str], runs: Sequence[Run], found: set[str]) -> None:

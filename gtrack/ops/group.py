@@ -16,7 +16,8 @@ from gtrack.ops.search import Choice, condition, only
 if TYPE_CHECKING:
     from gtrack.project import Project
     from gtrack.records import Value
-    from gtrack.store.index import Index, Only
+    from gtrack.store.index import Index
+    from gtrack.store.index_plan import Only
     from gtrack.store.query.parser import Condition
 
 RUN_FIELDS = (

@@ -13,32 +13,32 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtrack.formats import run_dir
 from gtrack.records import Goal, usual_goal
 from gtrack.store.index_file import IndexFile, Progress, read_keys
+from gtrack.store.index_plan import Only, Question, along, condition_of, numbers, rows_by_number
 from gtrack.store.index_rows import Rows, decode_body, rows_of
-from gtrack.store.index_schema import DEFINING, LIVE, RUN_COLUMNS
+from gtrack.store.index_schema import KEY, LIVE, RUN_COLUMNS
 from gtrack.store.index_write import IndexWriter
-from gtrack.store.query.sql import Sql, compile_order, compile_where
+from gtrack.store.query.conditions import Order, Target
+from gtrack.store.query.fields import PARTS, Place
+from gtrack.store.query.sql import compile_driven
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
     from gtrack.records import Run
     from gtrack.store.live import LiveStore
-    from gtrack.store.query.parser import Condition, Order
-
-Only = Mapping[str, Sequence[str]]
-"""What a question is limited to beside its condition: ``{"experiment": ("churn",)}``; see ``RUN_COLUMNS``."""
+    from gtrack.store.query.parser import Condition
 
 _ASKED = 100  # so many of the newest runs that define a metric are asked for its goal
 _BOUND = 500  # SQLite takes 999 values, or more
-_KEY = "SELECT k FROM keys WHERE kind = ? AND name = ?"
+_BODIES = "SELECT b.body, r.n FROM runs AS r CROSS JOIN bodies AS b ON b.n = r.n"
+_Answer = TypeVar("_Answer")
 
 
 class Index:
@@ -106,23 +106,20 @@ class Index:
             offset: how many to leave out at the beginning.
             only: limits the answer to runs with some facts.
         """
-        condition, sorting = _condition(where, only), compile_order(order)
-        sql = f"SELECT r.body, r.n FROM runs AS r WHERE {condition.text} ORDER BY {sorting.text} LIMIT ? OFFSET ?"
-        rows = self._rows(sql, (*condition.parameters, *sorting.parameters, _limit(limit), offset))
-        return [decode_body(body, live=number < 0) for body, number in rows]
+        question = Question(where, order, limit, offset, only)
+        return self._ask(lambda connection: _runs(connection, numbers(connection, question)))
 
     def by_ids(self, ids: Sequence[str]) -> list[Run]:
         """Return the runs that have these ids, in any order; unknown ones are left out."""
         rows = []
         for at in range(0, len(ids), _BOUND):
             part = ids[at : at + _BOUND]
-            rows += self._rows(f"SELECT body, n FROM runs WHERE id IN ({', '.join('?' * len(part))})", part)
-        return [decode_body(body, live=number < 0) for body, number in rows]
+            rows += self._rows(f"{_BODIES} WHERE r.id IN ({', '.join('?' * len(part))})", part)
+        return _decoded(rows)
 
     def named(self, name: str) -> list[Run]:
         """Return the runs of a name, in any order."""
-        rows = self._rows("SELECT body, n FROM runs WHERE name = ?", (name,))
-        return [decode_body(body, live=number < 0) for body, number in rows]
+        return _decoded(self._rows(f"{_BODIES} WHERE r.name = ?", (name,)))
 
     def run_names(self, count: int) -> list[str]:
         """Return what the ``count`` newest runs are called."""
@@ -138,21 +135,17 @@ class Index:
         only: Only | None = None,
     ) -> list[Run]:
         """Return the runs with the best values of a metric that fulfil a condition, the best first; nan is no value."""
-        condition = _condition(where, only)
-        direction = "DESC" if goal is Goal.MAXIMIZE else "ASC"
-        sql = (
-            f"SELECT r.body, r.n FROM metrics AS m CROSS JOIN runs AS r ON r.n = m.n WHERE m.k = ({_KEY}) "
-            f"AND m.last IS NOT NULL AND {condition.text} ORDER BY m.last {direction}, r.started DESC, r.id LIMIT ?"
-        )
-        rows = self._rows(sql, ("metrics", metric, *condition.parameters, _limit(limit)))
-        return [decode_body(body, live=number < 0) for body, number in rows]
+        condition = condition_of(where, only)
+        order = Order(Target(Place.METRIC, PARTS[Place.METRIC]["last"], metric), descending=goal is Goal.MAXIMIZE)
+        walk = compile_driven(order)
+        return self._ask(lambda connection: _runs(connection, along(connection, walk, condition, limit)))
 
     def goal(self, metric: str) -> Goal | None:
         """Return which direction of a metric is better: as the newest run that has it and says so, else as its name says."""
         said = json.dumps(metric, ensure_ascii=False) + ':{"summary":'
-        sql = f"SELECT r.body FROM runs AS r WHERE {DEFINING.format('r.body')} AND instr(r.body, ?) > 0 ORDER BY r.started DESC"
-        for (body,) in self._rows(f"{sql}, r.id LIMIT {_ASKED}", (said,)):
-            definition = decode_body(body).metric_definitions.get(metric)
+        sql = f"{_BODIES} WHERE r.defines = 1 AND instr(b.body, ?) > 0 ORDER BY r.started DESC, r.id LIMIT {_ASKED}"
+        for run in _decoded(self._rows(sql, (said,))):
+            definition = run.metric_definitions.get(metric)
             if definition is not None and definition.goal is not None:
                 return definition.goal
         return usual_goal(metric)
@@ -166,13 +159,13 @@ class Index:
         only: Only | None = None,
     ) -> list[str]:
         """Return the ids of the runs that fulfil a condition; see ``select``."""
-        condition, sorting = _condition(where, only), compile_order(order)
-        sql = f"SELECT r.id FROM runs AS r WHERE {condition.text} ORDER BY {sorting.text} LIMIT ?"
-        return [row[0] for row in self._rows(sql, (*condition.parameters, *sorting.parameters, _limit(limit)))]
+        question = Question(where, order, limit, only=only)
+        rows = self._ask(lambda connection: rows_by_number(connection, "r.id", numbers(connection, question)))
+        return [row[0] for row in rows]
 
     def count(self, where: Condition | None = None, *, only: Only | None = None) -> int:
         """Return how many runs fulfil a condition."""
-        condition = _condition(where, only)
+        condition = condition_of(where, only)
         rows = self._rows(f"SELECT count(*) FROM runs AS r WHERE {condition.text}", condition.parameters)
         return int(rows[0][0])
 
@@ -199,8 +192,8 @@ class Index:
             columns, source = RUN_COLUMNS[name], "runs AS r"
         else:
             columns = {"params": "t.text, t.num", "metrics": "t.last", "tags": "t.text"}[kind]
-            source, bound = f"{kind} AS t CROSS JOIN runs AS r ON r.n = t.n AND t.k = ({_KEY})", (kind, name)
-        condition = _condition(where, only)
+            source, bound = f"{kind} AS t CROSS JOIN runs AS r ON r.n = t.n AND t.k = ({KEY})", (kind, name)
+        condition = condition_of(where, only)
         sql = f"SELECT r.id, {columns} FROM {source} WHERE {condition.text}"
         rows = self._rows(sql, (*bound, *condition.parameters))
         return {row[0]: _as_number(row[1]) if len(row) == 3 and row[2] is not None else row[1] for row in rows}
@@ -212,17 +205,21 @@ class Index:
         )
 
     def _rows(self, sql: str, bound: Sequence[object] = ()) -> list[Any]:
-        """Return what a query gives; once more from an index built anew, when it is found to be damaged."""
+        """Return what a query gives."""
+        return self._ask(lambda connection: connection.execute(sql, tuple(bound)).fetchall())
+
+    def _ask(self, question: Callable[[sqlite3.Connection], list[_Answer]]) -> list[_Answer]:
+        """Return what a question gives; once more from an index built anew, when it is found to be damaged."""
         with self._lock:
             try:
                 with self._ready() as connection:
-                    return connection.execute(sql, tuple(bound)).fetchall()
+                    return question(connection)
             except sqlite3.DatabaseError as error:
                 if type(error) is not sqlite3.DatabaseError:  # a kind of it says what is wrong with the query
                     raise
                 self.refresh(rebuild=True)
             with self._ready() as connection:
-                return connection.execute(sql, tuple(bound)).fetchall()
+                return question(connection)
 
     @contextmanager
     def _ready(self) -> Iterator[sqlite3.Connection]:
@@ -266,18 +263,12 @@ def _hide_live(connection: sqlite3.Connection) -> None:
     )
 
 
-def _condition(where: Condition | None, only: Only | None) -> Sql:
-    """Return the SQL of a condition, and of what the answer is limited to."""
-    condition = compile_where(where, datetime.now(timezone.utc))
-    texts, parameters = [f"({condition.text})"], list(condition.parameters)
-    for name, values in (only or {}).items():
-        texts.append(f"{RUN_COLUMNS[name]} IN ({', '.join('?' * len(values))})")
-        parameters += values
-    return Sql(" AND ".join(texts), tuple(parameters))
+def _runs(connection: sqlite3.Connection, ordered: Sequence[int]) -> list[Run]:
+    return _decoded(rows_by_number(connection, "b.body, r.n", ordered))
 
 
-def _limit(count: int | None) -> int:
-    return -1 if count is None else count
+def _decoded(rows: Sequence[tuple[str, int]]) -> list[Run]:
+    return [decode_body(body, live=number < 0) for body, number in rows]
 
 
 def _as_number(text: str) -> int | float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
+from gtrack.formats.columns import uniform_columns
 from gtrack.formats.history import STEP, TIME, parse_rows
 from gtrack.formats.run_dir import inputs_mapping, run_mapping, run_of
 from gtrack.formats.yamlio import timestamp
@@ -24,24 +25,21 @@ Cell: TypeAlias = "int | float | str | None"
 _PART = 4 << 20
 
 
-@dataclass(frozen=True)
-class Course:
+class Course(NamedTuple):
     """What the index keeps of one metric of one run, with the steps of these values (None where it had no step)."""
 
     last: Number
     first: Number
     least: Number
     greatest: Number
-    count: int
+    logged: int
     last_step: Number | None = None
     least_step: Number | None = None
     greatest_step: Number | None = None
 
     def cells(self) -> tuple[Cell, ...]:
         """Return them as SQLite can hold them: nan, and an int beyond 64 bits, it cannot."""
-        values = (self.last, self.first, self.least, self.greatest)
-        steps = (self.last_step, self.least_step, self.greatest_step)
-        return (*map(_real, values), self.count, *map(_real, steps))
+        return (*map(_real, self[:4]), self.logged, *map(_real, self[5:]))
 
     def then(self, later: Course) -> Course:
         """Return the course of both, one after the other."""
@@ -52,7 +50,7 @@ class Course:
             self.first,
             least.least,
             greatest.greatest,
-            self.count + later.count,
+            self.logged + later.logged,
             later.last_step,
             least.least_step,
             greatest.greatest_step,
@@ -61,9 +59,10 @@ class Course:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one run: of ``runs`` (without its number), and of the tables of its parameters, metrics, tags, inputs."""
+    """The rows of one run: of ``runs`` (without its number), and of the tables of its body, parameters and so on."""
 
     run: tuple[Cell, ...]
+    body: str
     params: list[tuple[str, float | None, str]]
     metrics: list[tuple[Cell, ...]]
     tags: list[tuple[str, str]]
@@ -100,10 +99,11 @@ def rows_of(run: Run, tree: str, environment: str | None, history: bytes | None)
         run.notes,
         environment,
         int(bool(run.problems)),
-        encode_body(run),
+        int(bool(run.metric_definitions)),
     )
     return Rows(
         head,
+        encode_body(run),
         [(name, _number(value), str(value)) for name, value in flatten(run.params)],
         [(storable(name), *course.cells()) for name, course in courses(history, run.metrics).items()],
         list(run.tags.items()),
@@ -120,10 +120,10 @@ def courses(history: bytes | None, metrics: Mapping[str, Number]) -> dict[str, C
     """
     found: dict[str, Course] = {}
     for part in _parts(history or b""):
-        for name, course in _courses(parse_rows(part)[0]).items():
+        for name, course in _courses(part).items():
             found[name] = found[name].then(course) if name in found else course
     return {
-        name: replace(found[name], last=value) if name in found else Course(value, value, value, value, 1)
+        name: Course(value, *found[name][1:]) if name in found else Course(value, value, value, value, 1)
         for name, value in metrics.items()
     }
 
@@ -139,17 +139,22 @@ def _parts(history: bytes) -> Iterator[bytes]:
         yield history[begin:] if begin else history
 
 
-def _courses(rows: list[dict[str, Number]]) -> dict[str, Course]:
-    steps = [row.pop(STEP, None) for row in rows]
-    names = dict.fromkeys(chain.from_iterable(rows))
-    return {name: _course([row.get(name) for row in rows], steps) for name in names if name != TIME}
+def _courses(part: bytes) -> dict[str, Course]:
+    columns: dict[str, Sequence[Number | None]] = {**(uniform_columns(part) or {})}
+    if not columns:
+        rows = parse_rows(part)[0]
+        columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
+    steps = columns.pop(STEP, None)
+    columns.pop(TIME, None)
+    return {name: _course(column, steps or [None] * len(column)) for name, column in columns.items()}
 
 
 def _course(values: Sequence[Number | None], steps: Sequence[Number | None]) -> Course:
     """Return the course of a column, which has None where a row has no such metric."""
+    known = cast("Sequence[Number]", values)
     if None in values:
         steps = [step for step, value in zip(steps, values, strict=True) if value is not None]
-    known = [value for value in values if value is not None]
+        known = [value for value in values if value is not None]
     real = [value for value in known if not _is_nan(value)] or known if _is_nan(_sum(known)) else known
     least, greatest = min(real), max(real)
     return Course(
@@ -215,4 +220,4 @@ def encode_body(run: Run) -> str:
 def decode_body(text: str, *, live: bool = False) -> Run:
     """Return the run that ``encode_body`` wrote."""
     head, params, metrics, inputs, problems, schema = json.loads(text)
-    return replace(run_of(head, params, metrics, inputs), problems=tuple(problems), schema=schema, live=live)
+    return run_of({**head, "schema": schema}, params, metrics, inputs, tuple(problems), live=live)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of the tables or of what is in them: an index of another version is built anew."""
 
-LIVE = ("runs", "keys", "params", "metrics", "tags", "inputs")
+LIVE = ("runs", "bodies", "keys", "params", "metrics", "tags", "inputs")
 """The tables that live runs stand in too, while a question is answered."""
-TABLES = ("runs", "params", "metrics", "tags", "inputs")
+TABLES = ("runs", "bodies", "params", "metrics", "tags", "inputs")
 
 RUN_COLUMNS = {
     **{
@@ -21,6 +21,7 @@ RUN_COLUMNS = {
 }
 """What is told of a run itself, and the SQL for it."""
 
+# ``runs`` is read from end to end by many questions: what only the answer needs, all of a run as JSON, is in ``bodies``.
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
@@ -44,8 +45,9 @@ CREATE TABLE runs (
     notes TEXT,
     environment INTEGER,
     damaged INTEGER NOT NULL,
-    body TEXT NOT NULL
+    defines INTEGER NOT NULL
 );
+CREATE TABLE bodies (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE keys (k INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));
 CREATE TABLE params (k INTEGER, n INTEGER, num REAL, text TEXT NOT NULL, PRIMARY KEY (k, n)) WITHOUT ROWID;
 CREATE TABLE metrics (
@@ -67,14 +69,14 @@ CREATE TABLE environments (e INTEGER PRIMARY KEY, oid TEXT NOT NULL UNIQUE);
 CREATE TABLE packages (e INTEGER, name TEXT, version TEXT, PRIMARY KEY (name, e)) WITHOUT ROWID;
 """
 
-DEFINING = "instr({}, '\"metric_definitions\"') > 0"
-"""Tells by its body whether a run says anything about its metrics, as ``define_metric`` does."""
+KEY = "SELECT k FROM keys WHERE kind = ? AND name = ?"
+"""The number of a parameter, metric or tag."""
 
-INDICES = f"""
+INDICES = """
 CREATE INDEX runs_by_start ON runs (started DESC, id);
 CREATE INDEX runs_by_experiment ON runs (experiment, started DESC, id);
 CREATE INDEX runs_by_name ON runs (name);
-CREATE INDEX runs_that_define ON runs (started DESC, id) WHERE {DEFINING.format("body")};
+CREATE INDEX runs_that_define ON runs (started DESC, id) WHERE defines = 1;
 CREATE INDEX metrics_by_value ON metrics (k, last, n);
 ANALYZE;
 """

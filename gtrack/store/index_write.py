@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 from gtrack.errors import FormatError
@@ -16,37 +17,54 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
 
 
+class _Numbers(dict[str, int]):
+    """The number of each name of one kind; a name that has none gets the next one when it is asked for."""
+
+    def __init__(
+        self, kind: str, keys: Mapping[tuple[str, str], int], counter: Iterator[int], new: list[tuple[int, str, str]]
+    ) -> None:
+        super().__init__((name, number) for (of, name), number in keys.items() if of == kind)
+        self._kind, self._counter, self._added = kind, counter, new
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = next(self._counter)
+        self._added.append((number, self._kind, name))
+        return number
+
+
 class IndexWriter:
     """Puts rows into the tables of one schema."""
 
     def __init__(
-        self, connection: sqlite3.Connection, schema: str, keys: dict[tuple[str, str], int], repo: Repository
+        self, connection: sqlite3.Connection, schema: str, keys: Mapping[tuple[str, str], int], repo: Repository
     ) -> None:
         self._connection = connection
         self._schema = schema
-        self._known = keys
-        self._new: dict[tuple[str, str], int] = {}
+        self._new: list[tuple[int, str, str]] = []
+        counter = count(len(keys) + 1)
+        self._params, self._metrics, self._tags = (
+            _Numbers(kind, keys, counter, self._new) for kind in ("params", "metrics", "tags")
+        )
         self._repo = repo
         self._environments: dict[str, int] = {}
-        self._live = schema != "main."
 
     def add(self, rows: Sequence[Rows], first: int | None = None) -> None:
         """Add runs, numbered downwards from ``first`` or, when None, upwards after those that are there."""
         number, step = (first, -1) if first is not None else (self._next(), 1)
+        params, metrics, tags = self._params, self._metrics, self._tags
         tables: dict[str, list[tuple[object, ...]]] = {name: [] for name in TABLES}
         for one in rows:
             run = list(one.run)
             run[17] = self._environment(run[17]) if isinstance(run[17], str) else None
             tables["runs"].append((number, *run))
-            tables["params"] += [(self._key("params", name), number, num, text) for name, num, text in one.params]
-            tables["metrics"] += [(self._key("metrics", str(cells[0])), number, *cells[1:]) for cells in one.metrics]
-            tables["tags"] += [(self._key("tags", name), number, text) for name, text in one.tags]
+            tables["bodies"].append((number, one.body))
+            tables["params"] += [(params[name], number, num, text) for name, num, text in one.params]
+            tables["metrics"] += [(metrics[str(name)], number, *cells) for name, *cells in one.metrics]
+            tables["tags"] += [(tags[name], number, text) for name, text in one.tags]
             tables["inputs"] += [(number, *cells) for cells in one.inputs]
             number += step
-        self._insert("keys", [(k, kind, name) for (kind, name), k in self._new.items()])
-        if not self._live:
-            self._known.update(self._new)
-            self._new = {}
+        self._insert("keys", self._new)
+        self._new.clear()
         for name, lines in tables.items():
             self._insert(name, lines)
 
@@ -63,14 +81,6 @@ class IndexWriter:
     def _next(self) -> int:
         row = self._connection.execute("SELECT coalesce(max(n), 0) + 1 FROM main.runs").fetchone()
         return int(row[0])
-
-    def _key(self, kind: str, name: str) -> int:
-        key = (kind, name)
-        known = self._known.get(key) or self._new.get(key)
-        if known is None:
-            known = len(self._known) + len(self._new) + 1
-            self._new[key] = known
-        return known
 
     def _environment(self, oid: str) -> int:
         """Return the number of an environment, whose packages are stored once for all the runs that share it."""
@@ -96,8 +106,8 @@ class IndexWriter:
             for table in ("params", "metrics", "tags"):
                 keyed = f"DELETE FROM {table} WHERE k IN (SELECT k FROM keys WHERE kind = ?) AND n = ?"
                 self._connection.execute(keyed, (table, row[0]))
-            self._connection.execute("DELETE FROM inputs WHERE n = ?", row)
-            self._connection.execute("DELETE FROM runs WHERE n = ?", row)
+            for table in ("inputs", "bodies", "runs"):
+                self._connection.execute(f"DELETE FROM {table} WHERE n = ?", row)
 
 
 def _packages(repo: Repository, oid: str) -> list[tuple[str, str]]:

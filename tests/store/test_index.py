@@ -593,14 +593,14 @@ def test_a_history_in_parts_is_the_same_as_a_whole_one(monkeypatch: pytest.Monke
     for size in (1, 50, 1000):
         monkeypatch.setattr("gtrack.store.index_rows._PART", size)
         assert courses(data, last) == wanted
-        assert courses(data.removesuffix(b"}\n"), last)["a"].count >= wanted["a"].count - 1
+        assert courses(data.removesuffix(b"}\n"), last)["a"].logged >= wanted["a"].logged - 1
 
 
 def test_nan_in_some_part_is_no_least_and_no_greatest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtrack.store.index_rows._PART", 1)
     data = b"".join(b'- {"step": %d, "a": %s}\n' % pair for pair in enumerate([b"NaN", b"3", b"NaN", b"1", b"NaN"]))
     course = courses(data, {"a": math.nan})["a"]
-    assert (course.least, course.greatest, course.least_step, course.greatest_step, course.count) == (1, 3, 3, 1, 5)
+    assert (course.least, course.greatest, course.least_step, course.greatest_step, course.logged) == (1, 3, 3, 1, 5)
     assert math.isnan(course.last)
     assert math.isnan(course.first)
 
@@ -611,7 +611,7 @@ from gtrack.store.index_rows import courses
 data = b"".join(b'- {"step": %d, "time": 1795376401.123456, "loss": 0.%d, "f1": 0.5}\\n' % (n, n) for n in range(1_000_000))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = courses(data, {"loss": 1, "f1": 0.5})
-print(found["loss"].count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(found["loss"].logged, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 

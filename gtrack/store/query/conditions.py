@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -83,6 +83,17 @@ class Not:
 
 
 Condition: TypeAlias = "Test | And | Or | Not"
+
+
+def tests(condition: Condition | None) -> Iterator[Test]:
+    """Yield the comparisons of a condition, as often as they stand in it."""
+    if isinstance(condition, Test):
+        yield condition
+    elif isinstance(condition, Not):
+        yield from tests(condition.part)
+    elif condition is not None:
+        for part in condition.parts:
+            yield from tests(part)
 
 
 @dataclass(frozen=True)

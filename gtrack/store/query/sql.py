@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -29,22 +30,24 @@ _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _TIES = "r.started DESC, r.id"
 
 
-def compile_where(condition: Condition | None, now: datetime) -> Sql:
+def compile_where(condition: Condition | None, now: datetime, dense: AbstractSet[Test] = frozenset()) -> Sql:
     """Return the expression that is true for the runs that fulfil a condition.
 
     Args:
         condition: None for all runs.
         now: what relative dates are counted from; its time zone is that of dates that name none.
+        dense: comparisons that many runs fulfil: they are written so that SQLite looks at one run after the other, and not
+            so that it makes the set of these runs first. The meaning is the same.
     """
     if condition is None:
         return Sql("1")
     if isinstance(condition, Test):
-        return _test(condition, now)
+        return _test(condition, now, is_dense=condition in dense)
     if isinstance(condition, Not):
-        inner = compile_where(condition.part, now)
+        inner = compile_where(condition.part, now, dense)
         return Sql(f"(({inner.text}) IS NOT TRUE)", inner.parameters)
     word = "AND" if isinstance(condition, And) else "OR"
-    return _join([compile_where(part, now) for part in condition.parts], word)
+    return _join([compile_where(part, now, dense) for part in condition.parts], word)
 
 
 def compile_order(order: Order | Sequence[Order] = ()) -> Sql:
@@ -70,15 +73,18 @@ def _join(parts: Sequence[Sql], word: str) -> Sql:
 # Comparisons
 
 
-def _test(test: Test, now: datetime) -> Sql:
+def _test(test: Test, now: datetime, *, is_dense: bool) -> Sql:
     target, source = test.target, SOURCES.get(test.target.place)
     if test.operator in (Operator.IS_NULL, Operator.IS_NOT_NULL):
-        return _presence(target, source, missing=test.operator is Operator.IS_NULL)
+        return _presence(target, source, missing=test.operator is Operator.IS_NULL, is_dense=is_dense)
     compared = _compare(target, test.operator, test.values, now)
-    return _among(target, source, compared) if source else compared
+    return _among(target, source, compared, is_dense=is_dense) if source else compared
 
 
-def _among(target: Target, source: Source, compared: Sql) -> Sql:
+def _among(target: Target, source: Source, compared: Sql, *, is_dense: bool) -> Sql:
+    if is_dense:
+        found = _rows(target, source, "1", f"{source.link} = {source.own} AND ({compared.text})")
+        return Sql(f"EXISTS {found.text}", found.parameters + compared.parameters)
     found = _rows(target, source, source.link, compared.text)
     return Sql(f"{source.own} IN {found.text}", found.parameters + compared.parameters)
 
@@ -88,11 +94,11 @@ def _rows(target: Target, source: Source, columns: str, condition: str) -> Sql:
     return Sql(f"(SELECT {columns} FROM {source.table} AS x WHERE {where})", (target.key,) if source.condition else ())
 
 
-def _presence(target: Target, source: Source | None, *, missing: bool) -> Sql:
+def _presence(target: Target, source: Source | None, *, missing: bool, is_dense: bool) -> Sql:
     column = target.field.sql
     if source is None:
         return Sql(f"{column} IS {'' if missing else 'NOT '}NULL")
-    there = _among(target, source, Sql("TRUE" if source.nan else f"{column} IS NOT NULL"))
+    there = _among(target, source, Sql("TRUE" if source.nan else f"{column} IS NOT NULL"), is_dense=is_dense)
     return Sql(f"({there.text}) IS NOT TRUE", there.parameters) if missing else there
 
 
@@ -174,6 +180,35 @@ def _time(column: str, operator: Operator, period: Period) -> Sql:
 
 
 # Orders
+
+
+class Driven(NamedTuple):
+    """An order by what hangs on runs, as a walk along the rows ``x`` that hang on them.
+
+    Attributes:
+        table: where the rows are.
+        condition: picks those with a value that can be sorted by; its parameter is the key.
+        terms: what they are sorted by.
+    """
+
+    table: str
+    condition: Sql
+    terms: str
+
+
+def compile_driven(order: Order) -> Driven:
+    """Return how to walk along the values that runs are sorted by.
+
+    Args:
+        order: by what; its place is one of ``fields.NAMED``.
+    """
+    target, source = order.target, SOURCES[order.target.place]
+    direction = " DESC" if order.descending else ""
+    if target.place is Place.PARAM:
+        terms, there = f"x.num IS NULL, x.num{direction}, x.text{direction}", "TRUE"
+    else:
+        terms, there = f"{target.field.sql}{direction}", f"{target.field.sql} IS NOT NULL"
+    return Driven(source.table, Sql(f"{source.condition} AND {there}", (target.key,)), terms)
 
 
 def _terms(order: Order) -> list[Sql]:

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from gtrack.store.index_schema import INDICES, SCHEMA
-from gtrack.store.query.conditions import Names
+from gtrack.store.query.conditions import Names, Test, tests
 from gtrack.store.query.parser import parse_filter, parse_order
 from gtrack.store.query.sql import compile_order, compile_where
 
@@ -80,7 +80,7 @@ def database(rows: Sequence[Row]) -> sqlite3.Connection:
                 row.host,
                 row.exit_code,
             ),
-            *(row.commit, row.head, row.branch, int(row.dirty), row.notes, environment, int(row.damaged), ""),
+            *(row.commit, row.head, row.branch, int(row.dirty), row.notes, environment, int(row.damaged), 0),
         )
         connection.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(values))})", values)
         for kind, rows_of_kind in _hanging(row).items():
@@ -122,9 +122,14 @@ def ask(
     names: Names | None = None,
     now: datetime = NOW,
 ) -> list[str]:
-    where = compile_where(parse_filter(text, names), now)
+    condition = parse_filter(text, names)
     by = compile_order([parse_order(one, names) for one in order])
-    rows = connection.execute(
-        f"SELECT r.id FROM runs AS r WHERE {where.text} ORDER BY {by.text}", (*where.parameters, *by.parameters)
-    )
-    return [row[0] for row in rows]
+
+    def found(dense: frozenset[Test]) -> list[str]:
+        where = compile_where(condition, now, dense)
+        sql = f"SELECT r.id FROM runs AS r WHERE {where.text} ORDER BY {by.text}"
+        return [row[0] for row in connection.execute(sql, (*where.parameters, *by.parameters))]
+
+    ids = found(frozenset())
+    assert found(frozenset(tests(condition))) == ids  # whichever way the comparisons are written
+    return ids
