@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -32,7 +33,21 @@ RATIO = ("  ratio", "≤ 1.3")
 LAUNCH = ("gtrack run beyond python, s", "≤ 0.3")
 LIST_FEW = ("gtrack ls of {few:,} runs, s", "≤ 0.3")
 LIST_SOME = ("gtrack ls of {some:,} runs, s", "≤ 0.3")
-ROWS = (IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME)
+BUILD = ("index of {many:,} runs from nothing, s", "≤ 20")
+BUILD_MEMORY = ("  memory with its helpers, MB", "≤ 500")
+UPDATE = ("  after one new run, s", "≤ 0.1")
+FIND = ("filter, order, first 100 of {many:,}, ms", "≤ 50")
+ORDER = ("order, first 100 of {many:,}, ms", "≤ 50")
+FRAME_FIRST = ("search_runs of 1,000 runs, first call, s", "")
+FRAME = ("  and later ones, s", "≤ 0.2")
+LIST_FOUND = ("gtrack ls --where --sort of {many:,}, s", "≤ 0.5")
+DIFF = ("gtrack diff of 50 runs, s", "≤ 1")
+HISTORIES = ("histories of 100 runs of {long:,} steps, s", "≤ 1")
+ROWS = (
+    *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME),
+    *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES),
+)
+MLFLOW = "mlflow"
 
 
 class Bench:
@@ -67,8 +82,8 @@ class Bench:
                 measure.stored(few, size.few)
                 measure.stored(some, size.some)
             with self._step(peer, "gtrack ls"):
-                cells[LIST_FEW[0]] = f"{measure.listing_seconds(size, few):.2f}"
-                cells[LIST_SOME[0]] = f"{measure.listing_seconds(size, some):.2f}"
+                cells[LIST_FEW[0]] = f"{measure.command_seconds(size, few, 'ls'):.2f}"
+                cells[LIST_SOME[0]] = f"{measure.command_seconds(size, some, 'ls'):.2f}"
             with self._step(peer, "gtrack run"):
                 cells[LAUNCH[0]] = f"{measure.launch_overhead(size, few):.2f}"
             with self._step(peer, f"commits beside {size.many:,} runs"), _place() as many:
@@ -76,6 +91,40 @@ class Bench:
                 beside_few, beside_many, ratio = measure.commit_seconds(peer, size, few, many)
                 cells[COMMIT_FEW[0]], cells[COMMIT_MANY[0]] = f"{1000 * beside_few:.1f}", f"{1000 * beside_many:.1f}"
                 cells[RATIO[0]] = f"{ratio:.2f}"
+                self._of_finding(peer, many)
+        with self._step(peer, "histories"), _place() as place:
+            measure.stored(place, 100, size.long)
+            cells[HISTORIES[0]] = f"{measure.finding('histories', place)['seconds']:.2f}"
+
+    def _of_finding(self, peer: Peer, many: Path) -> None:
+        """Measure questions over many runs."""
+        cells, size = self.cells[peer.name], self.size
+        with self._step(peer, "the index"):
+            built = measure.finding("build", many)
+            cells[BUILD[0]], cells[BUILD_MEMORY[0]] = f"{built['seconds']:.1f}", f"{built['megabytes']:.0f}"
+            cells[UPDATE[0]] = f"{measure.finding('update', many)['seconds']:.3f}"
+        with self._step(peer, "finding"):
+            cells[FIND[0]] = f"{1000 * measure.finding('find', many)['seconds']:.1f}"
+            cells[ORDER[0]] = f"{1000 * measure.finding('order', many)['seconds']:.1f}"
+            found = measure.finding("frame", many)
+            cells[FRAME_FIRST[0]], cells[FRAME[0]] = f"{found['first']:.2f}", f"{found['seconds']:.3f}"
+        with self._step(peer, "gtrack ls --where and diff"):
+            sorted_by = ("--where", "metrics.accuracy > 0.5", "--sort", "-metrics.accuracy", "-n", "100")
+            cells[LIST_FOUND[0]] = f"{measure.command_seconds(size, many, 'ls', *sorted_by):.2f}"
+            runs = [f"last~{number}" for number in range(50)]
+            cells[DIFF[0]] = f"{measure.command_seconds(size, many, 'diff', *runs):.2f}"
+
+    def of_mlflow(self, peer: Peer) -> None:
+        """Measure the same questions in MLflow, over fewer runs."""
+        cells, runs = self.cells.setdefault(peer.name, {}), self.size.found
+        with self._step(peer, f"questions over {runs:,} runs"), _place() as place:
+            measure.finding("mlflow_fill", place, runs)
+            of_runs = f"of {runs:,}: "
+            cells[FIND[0]] = f"{of_runs}{1000 * measure.finding('mlflow_find', place)['seconds']:,.0f}"
+            cells[ORDER[0]] = f"{of_runs}{1000 * measure.finding('mlflow_order', place)['seconds']:,.0f}"
+            found = measure.finding("mlflow_frame", place)
+            cells[FRAME_FIRST[0]] = f"{found['first']:.2f}"
+            cells[FRAME[0]] = f"{of_runs}{found['seconds']:.2f}"
 
     @contextmanager
     def _step(self, peer: Peer, what: str) -> Iterator[None]:
@@ -98,7 +147,7 @@ class Bench:
         for label, aim in ROWS:
             found = [cells.get(label, "") for cells in self.cells.values()]
             if any(found):
-                table.add_row(label.format(few=self.size.few, some=self.size.some, many=self.size.many), aim, *found)
+                table.add_row(label.format(**asdict(self.size)), aim, *found)
         return table
 
 
@@ -128,6 +177,8 @@ def main() -> int:
         bench.of_peer(peer)
         if peer.name == "gtrack":
             bench.of_gtrack(peer)
+        elif peer.name == MLFLOW:
+            bench.of_mlflow(peer)
     width = None if sys.stdout.isatty() else 160
     Console(width=width).print(bench.table())
     missing = [peer.name for peer in chosen if not is_installed(peer)]

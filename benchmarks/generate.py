@@ -56,29 +56,30 @@ def make_repository(directory: Path) -> str:
     return _git(directory, "rev-parse", "HEAD")
 
 
-def add_runs(directory: Path, count: int, seed: int = 0) -> None:
+def add_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> None:
     """Add ``count`` runs to the runs branch of the repository in ``directory``, in the layout of the format.
 
-    Every run has 10 parameters and 5 metrics of its own; histories of 100 rows are drawn from 200 different ones, and all
-    share one environment, as runs of one machine do. 1,000 runs share a commit of the branch.
+    Every run has 10 parameters and 5 metrics of its own; histories are drawn from 200 different ones, and all share one
+    environment, as runs of one machine do. 1,000 runs share a commit of the branch.
 
     Args:
         directory: top of a repository without a runs branch.
         count: how many runs.
         seed: the same seed makes the same runs, but for their names.
+        rows: how many rows each history has.
     """
     code = CodeState(commit=_git(directory, "rev-parse", "HEAD"), branch="main")
     command = ["git", "-C", str(directory), "fast-import", "--quiet", "--done"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        _write_stream(process.stdin, count, code, random.Random(seed))
+        _write_stream(process.stdin, count, rows, code, random.Random(seed))
         process.stdin.close()
         if process.wait() != 0:
             raise SystemExit(f"git fast-import failed with exit code {process.returncode}.")
 
 
-def _write_stream(out: IO[bytes], count: int, code: CodeState, chance: random.Random) -> None:
-    histories = [_history(random.Random(number)) for number in range(_HISTORIES)]
+def _write_stream(out: IO[bytes], count: int, rows: int, code: CodeState, chance: random.Random) -> None:
+    histories = [_history(random.Random(number), rows) for number in range(min(count, _HISTORIES))]
     for mark, data in enumerate([dumps(capture()).encode(), *histories], start=1):
         out.write(b"blob\nmark :%d\ndata %d\n%s\n" % (mark, len(data), data))
     for first in range(0, count, _RUNS_PER_COMMIT):
@@ -139,11 +140,11 @@ def metrics(chance: random.Random) -> dict[str, float]:
     return {name: chance.random() for name in _METRIC_NAMES}
 
 
-def _history(chance: random.Random) -> bytes:
+def _history(chance: random.Random, count: int) -> bytes:
     encoder = RowEncoder()
     begin = _BEGIN.timestamp()
     rows = []
-    for step in range(ROWS):
+    for step in range(count):
         loss = math.exp(-step / 30) + chance.gauss(0, 0.02)
         values = (loss, loss * 1.1, 1 - loss / 2, 1 - loss / 1.8, 1 - loss / 3)
         rows.append(encoder.encode(step, begin + step, dict(zip(_METRIC_NAMES, values, strict=True))))

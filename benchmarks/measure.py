@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generate import add_runs, make_repository
+from benchmarks.generate import ROWS, add_runs, make_repository
 from benchmarks.peers import Peer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,8 @@ class Size:
         few: stored runs in the small repository.
         some: stored runs in the repository that is listed.
         many: stored runs in the large repository.
+        found: runs that are asked for in MLflow.
+        long: rows in each of a hundred long histories.
     """
 
     repeats: int = 20
@@ -38,9 +41,11 @@ class Size:
     few: int = 100
     some: int = 1_000
     many: int = 100_000
+    found: int = 10_000
+    long: int = 10_000
 
 
-QUICK = Size(repeats=5, rows=2_000, few=100, some=1_000, many=10_000)
+QUICK = Size(repeats=5, rows=2_000, few=100, some=1_000, many=10_000, found=300, long=1_000)
 
 
 class NotMeasured(Exception):
@@ -55,22 +60,43 @@ def work(task: str, peer: Peer, directory: Path, number: int) -> dict[str, float
     """
     command = [sys.executable, "-m", "benchmarks.work", task, peer.name, str(directory), str(number)]
     done = _run(command, ROOT)
+    return {} if task == "kill" else _found(done, f"{peer.name}, {task}")
+
+
+def finding(task: str, directory: Path, runs: int = 0) -> dict[str, float]:
+    """Do a task of ``benchmarks.finding`` in a process of its own and return what it found.
+
+    Raises:
+        NotMeasured: it failed, or took more than fifteen minutes.
+    """
+    command = [sys.executable, "-m", "benchmarks.finding", task, str(directory)]
+    return _found(_run(command, ROOT, 3 * _TIMEOUT, RUNS=str(runs)), task)
+
+
+def _found(done: subprocess.CompletedProcess[str], what: str) -> dict[str, float]:
     lines = done.stdout.strip().splitlines()
-    if task == "kill":
-        return {}
     if done.returncode != 0 or not lines:
-        raise NotMeasured(f"{peer.name}, {task}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        raise NotMeasured(f"{what}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     found: dict[str, float] = json.loads(lines[-1])
     return found
 
 
-def _run(command: Sequence[str], directory: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], directory: Path, timeout: float = _TIMEOUT, **variables: str
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
+            command,
+            cwd=directory,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise NotMeasured(f"{' '.join(command[:4])}: no end after {_TIMEOUT} s") from error
+        raise NotMeasured(f"{' '.join(command[:4])}: no end after {timeout:.0f} s") from error
 
 
 def import_seconds(peer: Peer, size: Size) -> float:
@@ -135,9 +161,9 @@ def launch_overhead(size: Size, place: Path) -> float:
     return statistics.median(tracked) - statistics.median(plain)
 
 
-def listing_seconds(size: Size, place: Path) -> float:
-    """Return the seconds of ``gtrack ls``, the whole command."""
-    return statistics.median(_seconds([*gtrack_command(), "ls"], place) for _ in range(max(5, size.repeats // 2)))
+def command_seconds(size: Size, place: Path, *words: str) -> float:
+    """Return the seconds of a command of gtrack, from its start to its end."""
+    return statistics.median(_seconds([*gtrack_command(), *words], place) for _ in range(max(5, size.repeats // 2)))
 
 
 def gtrack_command() -> list[str]:
@@ -155,8 +181,8 @@ def _seconds(command: Sequence[str], directory: Path) -> float:
     return seconds
 
 
-def stored(place: Path, count: int) -> Path:
+def stored(place: Path, count: int, rows: int = ROWS) -> Path:
     """Make a repository with ``count`` runs at ``place`` and return it."""
     make_repository(place)
-    add_runs(place, count)
+    add_runs(place, count, rows=rows)
     return place
