@@ -24,7 +24,7 @@ from gtrack.ops.status import status as status_of
 from gtrack.project import Project
 from gtrack.records import Run, Status, Value
 from gtrack.render.comparison import run_titles, write_comparison
-from gtrack.render.data import comparison_data, report_data, rows_csv, run_data, status_data, to_csv, to_json
+from gtrack.render.data import comparison_csv, comparison_data, report_data, rows_csv, run_data, status_data, to_csv, to_json
 from gtrack.render.groups import group_columns, group_data, group_rows, write_groups
 from gtrack.render.listing import listing_columns, write_listing
 from gtrack.render.markdown import columns_markdown, comparison_markdown
@@ -184,15 +184,17 @@ def diff(
     everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Show the code as a patch, and nothing else.")] = False,
     json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Write GitHub-flavoured Markdown.")] = False,
+    csv: Csv = False,
+    markdown: Markdown = False,
 ) -> None:
     """Show what differs between runs.
 
     Parameters, metrics with their change, inputs, tags, environment, packages and code. Green, or a triangle that points
     up, is better in the sense of the metric's goal; red, or one that points down, is worse.
     """
-    if code + json + markdown > 1:
-        raise UsageError("--code, --json and --markdown exclude each other.")
+    one_format(json=json, csv=csv, markdown=markdown)
+    if code and (json or csv or markdown):
+        raise UsageError("--code writes a patch: leave --json, --csv and --markdown away.")
     project = open_project(ctx)
     found = _different_runs(project, runs)
     if code:
@@ -202,6 +204,8 @@ def diff(
     changes = [codes.code_change(project.repo, found[0], run) for run in found[1:]]
     if json:
         write(to_json(comparison_data(comparison, changes, everything=everything)))
+    elif csv:
+        write(comparison_csv(comparison, everything=everything))
     elif markdown:
         write(comparison_markdown(comparison, changes, everything=everything))
     else:

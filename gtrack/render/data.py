@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gtrack.ops.code import CodeChange
-from gtrack.ops.compare import ABSENT, Comparison, Row
+from gtrack.ops.compare import ABSENT, Comparison, InputRow, MetricRow, Row
 from gtrack.ops.listing import Listing, all_columns, column_value
 from gtrack.ops.report import RunReport
 from gtrack.ops.status import StatusReport
@@ -135,6 +135,27 @@ def comparison_data(comparison: Comparison, code: Sequence[CodeChange], *, every
         "packages": rows(comparison.packages),
         "code": {run_id: _change_data(change) for run_id, change in zip(ids[1:], code, strict=True)},
     }
+
+
+def comparison_csv(comparison: Comparison, *, everything: bool) -> str:
+    """Return what ``diff --csv`` gives: a line for each thing that differs, a column for each run, headed by its id."""
+    sections: list[tuple[str, Sequence[Row | MetricRow | InputRow]]] = [
+        ("params", comparison.params),
+        ("metrics", comparison.metrics),
+        ("inputs", comparison.inputs),
+        ("tags", comparison.tags),
+        ("environment", comparison.environment),
+        ("packages", comparison.packages),
+    ]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["section", "name", *(run.id for run in comparison.runs)])
+    for section, rows in sections:
+        for row in rows:
+            if everything or row.differs:
+                cells = [value.digest if isinstance(value, Input) else value for value in row.values]
+                writer.writerow([section, row.name, *map(_csv_cell, cells)])
+    return file.getvalue()
 
 
 def _change_data(change: CodeChange) -> dict[str, Any]:

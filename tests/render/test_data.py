@@ -14,7 +14,7 @@ from gtrack.ops.listing import list_runs
 from gtrack.ops.report import RunReport
 from gtrack.ops.status import StatusReport
 from gtrack.records import Run
-from gtrack.render.data import comparison_data, report_data, run_data, status_data, to_csv, to_json
+from gtrack.render.data import comparison_csv, comparison_data, report_data, run_data, status_data, to_csv, to_json
 from tests.render.conftest import CheckGolden, environment, forest
 
 
@@ -29,6 +29,16 @@ def test_a_run_with_everything(report: RunReport, golden: CheckGolden) -> None:
 def test_a_comparison(forests: list[Run], whole: Run, code: CodeChange, golden: CheckGolden) -> None:
     found = compare([forests[5], forests[1], whole], [environment(), environment(numpy="2.0.1"), {}])
     golden("diff.json", to_json(comparison_data(found, [code, CodeChange(None, None)], everything=False)))
+
+
+def test_a_comparison_as_csv(forests: list[Run], whole: Run, golden: CheckGolden) -> None:
+    found = compare([forests[5], forests[1], whole], [environment(), environment(numpy="2.0.1"), {}])
+    text = comparison_csv(found, everything=False)
+    golden("diff.csv", text)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {len(row) for row in rows} == {5}
+    assert {row["section"] for row in rows} >= {"params", "metrics", "packages"}
+    assert len(comparison_csv(found, everything=True)) > len(text)
 
 
 def test_status(forests: list[Run], golden: CheckGolden) -> None:
