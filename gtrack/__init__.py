@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     )
     from gtrack.fluent.search import best, get_metric_history, histories, search_runs
     from gtrack.records import Artifact, CodeState, Experiment, History, Input, Run, Status
-    from gtrack.tracking import ActiveRun
     from gtrack.version import __version__
+    from gtrack.writer import ActiveRun
 
 __all__ = [
     "ActiveRun",
@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActiveRun": "gtrack.tracking",
+    "ActiveRun": "gtrack.writer",
     "Artifact": "gtrack.records",
     "CodeState": "gtrack.records",
     "Experiment": "gtrack.records",

@@ -24,7 +24,16 @@ from gtrack.ops.status import status as status_of
 from gtrack.project import Project
 from gtrack.records import Run, Status, Value
 from gtrack.render.comparison import run_titles, write_comparison
-from gtrack.render.data import comparison_csv, comparison_data, report_data, rows_csv, run_data, status_data, to_csv, to_json
+from gtrack.render.data import (
+    comparison_csv,
+    comparison_data,
+    report_data,
+    rows_csv,
+    run_data,
+    status_data,
+    to_csv,
+    to_json,
+)
 from gtrack.render.groups import group_columns, group_data, group_rows, write_groups
 from gtrack.render.listing import listing_columns, write_listing
 from gtrack.render.markdown import columns_markdown, comparison_markdown

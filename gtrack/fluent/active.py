@@ -23,8 +23,8 @@ from gtrack.formats.values import final_status, free_text, text_tags
 from gtrack.project import Project, initialise
 from gtrack.records import Experiment, Run, Status
 from gtrack.store.live import API, OWNER
-from gtrack.tracking import ActiveRun
 from gtrack.variables import EXPERIMENT_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
+from gtrack.writer import ActiveRun
 
 if TYPE_CHECKING:
     from typing import NoReturn

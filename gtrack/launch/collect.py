@@ -11,7 +11,7 @@ from gtrack.capture.data import describe_path
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats.names import check_name
 from gtrack.records import Input
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 
 def read_inputs(words: Sequence[str], cwd: Path) -> list[Input]:

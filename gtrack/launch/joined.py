@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gtrack.capture.environment import looks_secret, redact_url
 from gtrack.records import Value, flatten
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 
 class JoinedRun:

@@ -31,8 +31,8 @@ from gtrack.project import Project
 from gtrack.records import Input, Number, Run, Status, Value
 from gtrack.store.live import API
 from gtrack.store.liveness import ExitNote, note_exit, read_exit, reserve_exit
-from gtrack.tracking import ActiveRun
 from gtrack.variables import EXPERIMENT_VARIABLE, GIVEN_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
+from gtrack.writer import ActiveRun
 
 TAIL_LINES = 15
 

@@ -15,7 +15,7 @@ from gtrack.formats.history import RESERVED
 from gtrack.formats.yamlio import loads
 from gtrack.launch.scan import STEPS
 from gtrack.records import Number, flatten
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 _Stamp: TypeAlias = "tuple[int, int, int] | None"
 

@@ -14,7 +14,7 @@ import pytest
 from gtrack.cli.app import main
 from gtrack.project import Project
 from gtrack.records import Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 COMMAND = (sys.executable, "-m", "gtrack")
 

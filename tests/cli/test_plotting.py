@@ -11,7 +11,7 @@ import pytest
 
 from gtrack.project import Project
 from gtrack.records import Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.cli.conftest import COMMAND, RunCommand
 
 PNG = b"\x89PNG"

@@ -9,7 +9,7 @@ import pytest
 
 from gtrack.project import Project
 from gtrack.records import Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.cli.conftest import RunCommand, make
 from tests.cli.test_app import on_a_terminal
 

@@ -14,7 +14,7 @@ import pytest
 
 from gtrack.ops.watch import watch
 from gtrack.project import Project
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.cli.conftest import COMMAND, RunCommand
 
 

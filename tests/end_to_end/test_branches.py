@@ -8,7 +8,7 @@ import pytest
 
 from gtrack.errors import CommitFailed, ConfigError, GitError
 from gtrack.project import Project
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git, run_git
 
 

@@ -18,7 +18,7 @@ import gtrack
 from gtrack.project import Project
 from gtrack.records import CodeState, Status
 from gtrack.store.live import API, JOINED, NAMED, PLACED
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 Stored = Callable[[str, str], Any]
 

@@ -17,8 +17,8 @@ from gtrack.launch.parameters import ScriptParameters, discover, discover_module
 from gtrack.launch.plan import PLAN_VARIABLE, LaunchPlan
 from gtrack.project import Project
 from gtrack.records import Status
-from gtrack.tracking import ActiveRun
 from gtrack.variables import GIVEN_VARIABLE, RUN_DIR_VARIABLE
+from gtrack.writer import ActiveRun
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from gtrack.errors import UsageError
 from gtrack.launch.collect import check_patterns, keep_artifacts, read_inputs
 from gtrack.project import Project
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gtrack.formats.history import parse_rows
 from gtrack.launch.metrics_file import MetricsFile, parse_metrics
 from gtrack.project import Project
 from gtrack.records import Number
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 Rows = list[tuple[Number, dict[str, Number]]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from gtrack.project import Project
 from gtrack.records import Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 
 MakeRun = Callable[..., Run]
 OpenProject = Callable[..., Project]

@@ -13,7 +13,7 @@ from gtrack.errors import UsageError
 from gtrack.ops.curves import histories, read_histories
 from gtrack.project import Project
 from gtrack.records import Goal, History, Run, Status
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.ops.conftest import OpenProject
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)

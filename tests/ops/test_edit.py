@@ -5,7 +5,7 @@ import pytest
 from gtrack.errors import InvalidName, UsageError
 from gtrack.ops.edit import edit_notes, edit_tags
 from gtrack.project import Project
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.ops.conftest import MakeRun, OpenProject
 

@@ -9,7 +9,7 @@ from gtrack.errors import ArtifactError, ArtifactNotFound, InvalidPath
 from gtrack.ops.get import Written, choose, write_out
 from gtrack.project import Project
 from gtrack.records import Artifact, Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.ops.conftest import MakeRun, OpenProject
 
 FILES = {"model.bin": b"\x00model", "figures/roc.png": b"roc", "figures/deep/pr.png": b"pr", "figures.txt": b"list"}

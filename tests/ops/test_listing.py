@@ -6,7 +6,7 @@ from gtrack.errors import UsageError
 from gtrack.ops.listing import column_value, list_runs, newest_runs
 from gtrack.project import Project
 from gtrack.records import Run, Status
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.ops.conftest import MakeRun, OpenProject
 
 

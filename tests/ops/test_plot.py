@@ -22,7 +22,7 @@ from gtrack.ops.plot import (
 )
 from gtrack.project import Project
 from gtrack.records import Goal, Run, Status
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.ops.conftest import MakeRun, OpenProject
 
 

@@ -8,7 +8,7 @@ from gtrack.formats.names import run_path
 from gtrack.ops.report import last_lines, report
 from gtrack.project import Project
 from gtrack.records import Run
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.ops.conftest import MakeRun, OpenProject
 

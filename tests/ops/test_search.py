@@ -9,7 +9,7 @@ from gtrack.ops.search import Choice, best_runs, find_runs
 from gtrack.project import Project
 from gtrack.records import Experiment, Goal
 from gtrack.store.live import EXPERIMENT_NEWS
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.ops.conftest import MakeRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:gtrack. metric:UserWarning")  # nan and inf are logged on purpose

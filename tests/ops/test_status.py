@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gtrack.ops.status import status
 from gtrack.project import Project, initialise
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.ops.conftest import MakeRun, OpenProject
 

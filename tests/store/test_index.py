@@ -24,7 +24,7 @@ from gtrack.records import Goal, Run, Status
 from gtrack.store.index_file import first_of_each
 from gtrack.store.index_rows import Course, courses
 from gtrack.store.query.parser import parse_filter, parse_order
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -11,7 +11,7 @@ from gtrack.errors import AmbiguousRun, InvalidName, RunNotFound, UsageError
 from gtrack.project import Project
 from gtrack.records import Run, Status
 from gtrack.store.live import LiveDir
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.store.conftest import Make
 
 

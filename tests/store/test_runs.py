@@ -16,7 +16,7 @@ from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.git.refs import Update, update
 from gtrack.project import Project
 from gtrack.records import Experiment, Status
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.store.conftest import Make
 

@@ -19,7 +19,7 @@ from gtrack.errors import CommitFailed, GTrackError, InvalidName, RunIsActive, R
 from gtrack.project import Project
 from gtrack.records import Input, Run, Status
 from gtrack.store.live import JOINED
-from gtrack.tracking import ActiveRun
+from gtrack.writer import ActiveRun
 from tests.conftest import Git, run_git
 
 
@@ -268,7 +268,7 @@ def limited(text: str, repo: Path) -> subprocess.CompletedProcess[str]:
     before = """
         import resource, signal, sys
         from gtrack.project import Project
-        from gtrack.tracking import ActiveRun
+        from gtrack.writer import ActiveRun
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         project = Project.open()
         run = ActiveRun.start(project, name="full")
