@@ -21,6 +21,7 @@ class RunReport:
     Attributes:
         run: the run.
         parent: the run that it is nested in; None also when that is not here.
+        children: the runs that are nested in it, the first one first.
         history: its rows.
         artifacts: its files, by path.
         environment: what ``environment.yaml`` holds.
@@ -29,6 +30,7 @@ class RunReport:
 
     run: Run
     parent: Run | None = None
+    children: tuple[Run, ...] = ()
     history: History = field(default_factory=History)
     artifacts: tuple[Artifact, ...] = ()
     environment: Mapping[str, Value] = field(default_factory=dict)
@@ -51,6 +53,7 @@ def report(project: Project, run: Run) -> RunReport:
     return RunReport(
         run=replace(run, problems=tuple(problems)),
         parent=_parent(project, run),
+        children=tuple(reversed(project.index.select(only={"parent": (run.id,)}))),
         history=history,
         artifacts=tuple(project.artifacts(run.id)),
         environment=surroundings,

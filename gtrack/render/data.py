@@ -84,6 +84,7 @@ def report_data(report: RunReport) -> dict[str, Any]:
     history = report.history
     return {
         **run_data(report.run),
+        "children": [run_data(child) for child in report.children],
         "artifacts": [artifact_data(artifact) for artifact in report.artifacts],
         "history": {
             "step": list(history.steps),

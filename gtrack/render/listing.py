@@ -54,8 +54,7 @@ class _Style:
 def write_listing(console: Console, listing: Listing, now: datetime) -> None:
     """Write the table, and on a terminal a line about what it does not show."""
     style = _Style(console.is_terminal, now)
-    specs = [spec for spec in listing.columns if not _is_idle(spec, listing, style)]
-    columns = _columns(specs, listing, style)
+    columns = listing_columns(listing, now, terminal=console.is_terminal)
     left_out = write_table(console, columns)
     if not style.terminal:
         return
@@ -67,9 +66,10 @@ def write_listing(console: Console, listing: Listing, now: datetime) -> None:
         write_line(console, Text(f"{damaged} damaged ({DAMAGED_MARK}): 'gtrack show RUN' says how", DIM))
 
 
-def listing_columns(listing: Listing, now: datetime) -> list[Column]:
-    """Return the table of a listing, with moments and whole ids."""
-    return _columns(listing.columns, listing, _Style(terminal=False, now=now))
+def listing_columns(listing: Listing, now: datetime, *, terminal: bool = False) -> list[Column]:
+    """Return the table of a listing: with moments and whole ids, or as it is shown on a terminal."""
+    style = _Style(terminal, now)
+    return _columns([spec for spec in listing.columns if not _is_idle(spec, listing, style)], listing, style)
 
 
 def _is_idle(spec: ColumnSpec, listing: Listing, style: _Style) -> bool:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
+from gtrack.ops.listing import list_runs
 from gtrack.ops.report import RunReport
 from gtrack.records import Artifact, CodeState, Input, Number, Run, Value
-from gtrack.render.listing import status_cell
+from gtrack.render.listing import listing_columns, status_cell
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_line, write_pairs, write_table
 from gtrack.render.values import age, cut_middle, duration, metric, moment, plural, printable, size, sparkline, value
 
@@ -47,6 +48,7 @@ def write_report(console: Console, report: RunReport, now: datetime, zone: tzinf
     _params(console, run.flat_params)
     _metrics(console, report)
     _inputs(console, run.inputs)
+    _children(console, report.children, now)
     _artifacts(console, report.artifacts)
     _tail(console, report)
 
@@ -207,6 +209,19 @@ def shape(given: Input) -> str:
     parts = [plural(given.rows, "row")] if given.rows is not None else []
     parts += [plural(given.columns, "column")] if given.columns is not None else []
     return ", ".join(parts) or printable(given.kind)
+
+
+def _children(console: Console, children: Sequence[Run], now: datetime) -> None:
+    """Write the nested runs as ``gtrack ls`` would."""
+    if not children:
+        return
+    _heading(console, "Nested runs", str(len(children)))
+    limit = _MANY if console.is_terminal and len(children) > _MANY + 1 else None
+    listing = list_runs(children, limit=limit)
+    write_table(console, listing_columns(listing, now, terminal=console.is_terminal), indent=_INDENT)
+    if listing.more:
+        more = len(children) - len(listing.runs)
+        write_line(console, Text(f"{' ' * _INDENT}… and {more} more; --json, or a pipe, shows all", DIM))
 
 
 def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:

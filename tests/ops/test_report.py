@@ -22,6 +22,14 @@ def test_everything_about_a_run(project: Project, make_run: MakeRun) -> None:
     assert found.parent.id == parent.id
     assert [(artifact.path, artifact.size) for artifact in found.artifacts] == [("a.txt", 3)]
     assert found.tail == ()
+    assert found.children == ()
+
+
+def test_the_runs_that_are_nested_in_a_run(project: Project, make_run: MakeRun) -> None:
+    parent = make_run("parent")
+    children = [make_run(f"child {n}", parent=parent.id) for n in range(3)]
+    make_run("grandchild", parent=children[0].id)
+    assert [one.id for one in report(project, parent).children] == [one.id for one in children]
 
 
 @pytest.mark.parametrize("status", ["failed", "killed"])

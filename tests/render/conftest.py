@@ -184,6 +184,7 @@ def report(forests: list[Run], whole: Run) -> RunReport:
     return RunReport(
         run=whole,
         parent=forests[4],
+        children=(forests[1], forests[2]),
         history=history,
         artifacts=(*artifacts, Artifact("model.joblib", 45_000_000, lfs=True)),
         environment=environment(),

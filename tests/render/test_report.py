@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,15 @@ def test_strange_runs(nasty: list[Run], draw: Draw, golden: CheckGolden, now: da
 
 
 def test_one_screen(report: RunReport, draw: Draw, now: datetime) -> None:
-    text = draw(lambda console: write_report(console, report, now, timezone.utc), 100)
+    alone = replace(report, children=())
+    text = draw(lambda console: write_report(console, alone, now, timezone.utc), 100)
     assert len(text.splitlines()) <= 45
+
+
+def test_many_nested_runs_are_cut_on_a_terminal_and_whole_in_a_pipe(draw: Draw, now: datetime) -> None:
+    found = RunReport(forest(1, 1, 1), children=tuple(forest(n, n, 1) for n in range(2, 52)))
+    assert "… and 30 more" in draw(lambda console: write_report(console, found, now, timezone.utc), 80)
+    assert draw(lambda console: write_report(console, found, now, timezone.utc), None).count("calm-otter") == 51
 
 
 def test_damage_is_said(forests: list[Run], draw: Draw, now: datetime) -> None:
