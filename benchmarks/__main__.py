@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import measure
+from benchmarks.generate import make_repository
 from benchmarks.measure import QUICK, NotMeasured, Size
 from benchmarks.peers import PEERS, Peer, is_installed
 
@@ -43,9 +44,15 @@ FRAME = ("  and later ones, s", "≤ 0.2")
 LIST_FOUND = ("gtrack ls --where --sort of {many:,}, s", "≤ 0.5")
 DIFF = ("gtrack diff of 50 runs, s", "≤ 1")
 HISTORIES = ("histories of 100 runs of {long:,} steps, s", "≤ 1")
+GRID_BARE = ("tutorial: 27 forests without a tracker, s", "")
+GRID_MANUAL = ("  with parameters, metrics, figure, model, s", "≤ bare + 1")
+GRID_AUTOLOG = ("  with autologging too, s", "≤ 3 × bare")
+GRID_SIZE = ("  kept of it, MB", "≤ 4")
+MODEL = ("log_model of a forest of 100 trees, s", "≤ 0.1")
 ROWS = (
     *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME),
     *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES),
+    *(GRID_BARE, GRID_MANUAL, GRID_AUTOLOG, GRID_SIZE, MODEL),
 )
 MLFLOW = "mlflow"
 
@@ -126,6 +133,25 @@ class Bench:
             cells[FRAME_FIRST[0]] = f"{found['first']:.2f}"
             cells[FRAME[0]] = f"{of_runs}{found['seconds']:.2f}"
 
+    def of_tutorial(self, peer: Peer) -> None:
+        """Measure the tutorial: a grid of models, by hand and with autologging."""
+        cells = self.cells.setdefault(peer.name, {})
+        with (
+            self._step(peer, "the tutorial"),
+            _place() as bare,
+            _place() as manual,
+            _place() as autolog,
+            _place() as one,
+        ):
+            for place in (manual, autolog, one):
+                make_repository(place)
+            cells[GRID_BARE[0]] = f"{measure.grid(peer.name, 'bare', bare):.1f}"
+            cells[GRID_MANUAL[0]] = f"{measure.grid(peer.name, 'manual', manual):.1f}"
+            cells[GRID_AUTOLOG[0]] = f"{measure.grid(peer.name, 'autolog', autolog):.1f}"
+            cells[MODEL[0]] = f"{measure.grid(peer.name, 'model', one):.2f}"
+            kept = autolog if peer.name != MLFLOW else autolog / "artifacts"
+            cells[GRID_SIZE[0]] = f"{measure.kept_megabytes(kept):.1f}"
+
     @contextmanager
     def _step(self, peer: Peer, what: str) -> Iterator[None]:
         with self.console.status(f"{peer.name}: {what}"):
@@ -175,6 +201,8 @@ def main() -> int:
         if not is_installed(peer):
             continue
         bench.of_peer(peer)
+        if peer.name in ("gtrack", MLFLOW):
+            bench.of_tutorial(peer)
         if peer.name == "gtrack":
             bench.of_gtrack(peer)
         elif peer.name == MLFLOW:

@@ -73,6 +73,24 @@ def finding(task: str, directory: Path, runs: int = 0) -> dict[str, float]:
     return _found(_run(command, ROOT, 3 * _TIMEOUT, RUNS=str(runs)), task)
 
 
+def grid(tracker: str, mode: str, directory: Path) -> float:
+    """Return the seconds of ``benchmarks.grid`` in a process of its own.
+
+    Raises:
+        NotMeasured: it failed, or took more than fifteen minutes.
+    """
+    command = [sys.executable, "-m", "benchmarks.grid", tracker, mode, str(directory)]
+    return _found(_run(command, ROOT, 3 * _TIMEOUT), f"{tracker}, grid, {mode}")["seconds"]
+
+
+def kept_megabytes(directory: Path) -> float:
+    """Return how much a repository holds after ``git gc``, or a directory as it is."""
+    if (directory / ".git").is_dir():
+        _run(["git", "gc", "--quiet", "--prune=now"], directory)
+        directory /= ".git/objects"
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()) / 1e6
+
+
 def _found(done: subprocess.CompletedProcess[str], what: str) -> dict[str, float]:
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
