@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,9 +23,9 @@ from gtrack.records import Goal, usual_goal
 from gtrack.store.index_file import IndexFile, Progress, read_keys
 from gtrack.store.index_plan import Only, Question, along, condition_of, numbers, rows_by_number
 from gtrack.store.index_rows import Rows, decode_body, rows_of
-from gtrack.store.index_schema import KEY, LIVE, RUN_COLUMNS
+from gtrack.store.index_schema import KEY, LIVE, REGISTERED, RUN_COLUMNS
 from gtrack.store.index_write import IndexWriter
-from gtrack.store.query.conditions import Order, Target
+from gtrack.store.query.conditions import Order, Target, tests
 from gtrack.store.query.fields import PARTS, Place
 from gtrack.store.query.sql import compile_driven
 
@@ -49,12 +49,21 @@ class Index:
         ref: the full name of the runs branch.
         live: its live directories.
         tip: gives the commit that the branch is at, None when there is no such branch.
+        registered: gives run id, model and stage (None for none) of all model versions.
     """
 
-    def __init__(self, repo: Repository, ref: str, live: LiveStore, tip: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        ref: str,
+        live: LiveStore,
+        tip: Callable[[], str | None],
+        registered: Callable[[], Iterable[tuple[str, str, str | None]]] = tuple,
+    ) -> None:
         self._repo = repo
         self._tip = tip
         self._live = live
+        self._registered = registered
         self._lock = threading.RLock()
         self._file = IndexFile(repo, ref)
 
@@ -107,7 +116,7 @@ class Index:
             only: limits the answer to runs with some facts.
         """
         question = Question(where, order, limit, offset, only)
-        return self._ask(lambda connection: _runs(connection, numbers(connection, question)))
+        return self._ask(lambda connection: _runs(connection, numbers(connection, question)), where)
 
     def by_ids(self, ids: Sequence[str]) -> list[Run]:
         """Return the runs that have these ids, in any order; unknown ones are left out."""
@@ -138,7 +147,7 @@ class Index:
         condition = condition_of(where, only)
         order = Order(Target(Place.METRIC, PARTS[Place.METRIC]["last"], metric), descending=goal is Goal.MAXIMIZE)
         walk = compile_driven(order)
-        return self._ask(lambda connection: _runs(connection, along(connection, walk, condition, limit)))
+        return self._ask(lambda connection: _runs(connection, along(connection, walk, condition, limit)), where)
 
     def goal(self, metric: str) -> Goal | None:
         """Return which direction of a metric is better: as the newest run that has it and says so, else as its name says."""
@@ -160,13 +169,13 @@ class Index:
     ) -> list[str]:
         """Return the ids of the runs that fulfil a condition; see ``select``."""
         question = Question(where, order, limit, only=only)
-        rows = self._ask(lambda connection: rows_by_number(connection, "r.id", numbers(connection, question)))
+        rows = self._ask(lambda connection: rows_by_number(connection, "r.id", numbers(connection, question)), where)
         return [row[0] for row in rows]
 
     def count(self, where: Condition | None = None, *, only: Only | None = None) -> int:
         """Return how many runs fulfil a condition."""
         condition = condition_of(where, only)
-        rows = self._rows(f"SELECT count(*) FROM runs AS r WHERE {condition.text}", condition.parameters)
+        rows = self._rows(f"SELECT count(*) FROM runs AS r WHERE {condition.text}", condition.parameters, where)
         return int(rows[0][0])
 
     def names(self, kind: str) -> list[str]:
@@ -195,7 +204,7 @@ class Index:
             source, bound = f"{kind} AS t CROSS JOIN runs AS r ON r.n = t.n AND t.k = ({KEY})", (kind, name)
         condition = condition_of(where, only)
         sql = f"SELECT r.id, {columns} FROM {source} WHERE {condition.text}"
-        rows = self._rows(sql, (*bound, *condition.parameters))
+        rows = self._rows(sql, (*bound, *condition.parameters), where)
         return {row[0]: _as_number(row[1]) if len(row) == 3 and row[2] is not None else row[1] for row in rows}
 
     def experiments(self) -> list[tuple[str, str, int, float | None]]:
@@ -204,29 +213,39 @@ class Index:
             "SELECT experiment, status, count(*), max(coalesce(ended, started)) FROM runs GROUP BY experiment, status"
         )
 
-    def _rows(self, sql: str, bound: Sequence[object] = ()) -> list[Any]:
-        """Return what a query gives."""
-        return self._ask(lambda connection: connection.execute(sql, tuple(bound)).fetchall())
+    def _rows(self, sql: str, bound: Sequence[object] = (), where: Condition | None = None) -> list[Any]:
+        """Return what a query gives; see ``_ask``."""
+        return self._ask(lambda connection: connection.execute(sql, tuple(bound)).fetchall(), where)
 
-    def _ask(self, question: Callable[[sqlite3.Connection], list[_Answer]]) -> list[_Answer]:
-        """Return what a question gives; once more from an index built anew, when it is found to be damaged."""
+    def _ask(
+        self, question: Callable[[sqlite3.Connection], list[_Answer]], where: Condition | None = None
+    ) -> list[_Answer]:
+        """Return what a question gives; once more from an index built anew, when it is found to be damaged.
+
+        Args:
+            question: asks a connection.
+            where: the condition in it: one about the registry needs what that says.
+        """
         with self._lock:
             try:
-                with self._ready() as connection:
+                with self._ready(where) as connection:
                     return question(connection)
             except sqlite3.DatabaseError as error:
                 if type(error) is not sqlite3.DatabaseError:  # a kind of it says what is wrong with the query
                     raise
                 self.refresh(rebuild=True)
-            with self._ready() as connection:
+            with self._ready(where) as connection:
                 return question(connection)
 
     @contextmanager
-    def _ready(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that shows the branch as it is now, and the live runs."""
+    def _ready(self, where: Condition | None = None) -> Iterator[sqlite3.Connection]:
+        """Give a connection that shows the branch as it is now, the live runs and, where it is asked for, the registry."""
         # The live ones first: a run that is committed meanwhile is in both, not in neither.
         live = self._read_live()
         connection = self._file.refresh(self._tip() or "")
+        if any(test.target.place is Place.REGISTRY for test in tests(where)):
+            connection.executescript(REGISTERED)
+            connection.executemany("INSERT INTO temp.registered VALUES (?, ?, ?)", list(self._registered()))
         if not live:
             yield connection
             return

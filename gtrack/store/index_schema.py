@@ -72,6 +72,13 @@ CREATE TABLE packages (e INTEGER, name TEXT, version TEXT, PRIMARY KEY (name, e)
 KEY = "SELECT k FROM keys WHERE kind = ? AND name = ?"
 """The number of a parameter, metric or tag."""
 
+REGISTERED = """
+DROP TABLE IF EXISTS temp.registered;
+CREATE TEMP TABLE registered (id TEXT NOT NULL, model TEXT NOT NULL, stage TEXT);
+CREATE INDEX temp.registered_by_id ON registered (id);
+"""
+"""Which runs have a version of which model, in which stage; filled for as long as a question about it takes."""
+
 INDICES = """
 CREATE INDEX runs_by_start ON runs (started DESC, id);
 CREATE INDEX runs_by_experiment ON runs (experiment, started DESC, id);

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from gtrack.errors import QueryError
 from gtrack.formats.names import experiment_path, run_path
 from gtrack.git.objects import Change, FastImport
 from gtrack.git.refs import Update, update
 from gtrack.project import Project
 from gtrack.records import Goal, Run, Status
+from gtrack.store.index import Index
 from gtrack.store.index_file import first_of_each
 from gtrack.store.index_rows import Course, courses
 from gtrack.store.query.parser import parse_filter, parse_order
@@ -121,6 +123,33 @@ def fresh(project: Project) -> Project:
     put(project, 2, {"params.yaml": "lr: 0.2\nopt: {name: adam}\n", "metrics.yaml": "f1: .nan\n"})
     put(project, 3, {"metrics.yaml": "loss: 1\n"}, experiment="other")
     return project
+
+
+def test_runs_by_the_models_that_they_have_versions_of(fresh: Project) -> None:
+    first, second, third = (run_id(number) for number in (1, 2, 3))
+    versions = [
+        (first, "churn", None),
+        (second, "churn", "production"),
+        (second, "churn", "champion"),
+        (third, "x", "production"),
+    ]
+    index = Index(fresh.repo, REF, fresh.live, fresh.store.tip, lambda: versions)
+
+    def found(text: str) -> set[str]:
+        return set(index.ids(parse_filter(text, index.names)))
+
+    assert found("model = 'churn'") == {first, second}
+    assert found("model LIKE 'ch%' and stage = 'Production'") == {second}
+    assert found("stage IN ('CHAMPION', 'other')") == {second}
+    assert found("stage IS NULL") == {first}
+    assert found("not model = 'churn'") == {third}
+    assert found("model IS NULL") == set()
+    versions.pop()
+    assert found("model IS NULL") == {third}
+    assert index.count(parse_filter("attributes.model = 'churn'", index.names)) == 2
+    with pytest.raises(QueryError, match="several models"):
+        parse_order("model")
+    index.close()
 
 
 def test_a_new_index_says_what_is_there(fresh: Project) -> None:

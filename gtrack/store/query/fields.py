@@ -14,6 +14,7 @@ class Kind(Enum):
 
     TEXT = "text in quotes"
     STATUS = "a status in quotes, such as 'finished'"
+    STAGE = "a stage in quotes, such as 'production'"
     HEX = "at least 4 hexadecimal digits in quotes"
     VALUE = "a number, or text in quotes"
     NUMBER = "a number without quotes"
@@ -33,6 +34,7 @@ class Place(Enum):
     DATASET = "dataset"
     INPUT = "input"
     PACKAGE = "package"
+    REGISTRY = "model"
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,11 @@ MLFLOW_TAGS = {
 }
 """Tags in which MLflow keeps what is an attribute here; a real tag of the name comes first."""
 
-REGISTRY = frozenset({"model", "stage", "models", "stages"})
-"""What only a registry of models could answer."""
+REGISTERED = {
+    **dict.fromkeys(("model", "models"), Field(Kind.TEXT, "x.model")),
+    **dict.fromkeys(("stage", "stages"), Field(Kind.STAGE, "x.stage")),
+}
+"""Keys without a prefix that the model registry answers: which models a run has versions of, and in which stages these are."""
 
 PARTS: dict[Place, dict[str, Field]] = {
     Place.METRIC: {
@@ -162,6 +167,7 @@ SOURCES = {
     Place.DATASET: Source("inputs", ""),
     Place.INPUT: Source("inputs", "x.name = ?"),
     Place.PACKAGE: Source("packages", "x.name = ?", link="x.e", own="r.environment"),
+    Place.REGISTRY: Source("registered", "", link="x.id", own="r.id"),
 }
 
 NAMED = {Place.METRIC: "metrics", Place.PARAM: "params", Place.TAG: "tags"}

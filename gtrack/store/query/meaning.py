@@ -17,7 +17,7 @@ from gtrack.store.query.fields import (
     NAMED,
     PARTS,
     PREFIXES,
-    REGISTRY,
+    REGISTERED,
     Field,
     Kind,
     Place,
@@ -41,6 +41,7 @@ _TEXTUAL = (*_EQUAL, *_LIKE, *_LISTED, *_NULLS)
 OPERATORS: dict[Kind, tuple[Operator, ...]] = {
     Kind.TEXT: _TEXTUAL,
     Kind.STATUS: _TEXTUAL,
+    Kind.STAGE: _TEXTUAL,
     Kind.HEX: _TEXTUAL,
     Kind.VALUE: (*_ORDERED, *_LIKE, *_LISTED, *_NULLS),
     Kind.NUMBER: (*_ORDERED, *_LISTED, *_NULLS),
@@ -126,8 +127,9 @@ class Meaning:
             QueryError: there is no such key, or a run can have several of it.
         """
         target = self._target(key, check=True)
-        if target.place is Place.DATASET:
-            raise self._error(key.at, "A run may have several datasets, so they do not say where it stands.")
+        if target.place in (Place.DATASET, Place.REGISTRY):
+            several = f"{target.place.value}s" if target.field.kind is not Kind.STAGE else "stages"
+            raise self._error(key.at, f"A run may have several {several}, so they do not say where it stands.")
         return target
 
     # Keys
@@ -164,6 +166,8 @@ class Meaning:
 
     def _attribute(self, key: Word, parts: Sequence[_Part]) -> Target:
         name = _joined(parts if len(parts) == 1 else parts[1:])
+        if name in REGISTERED:
+            return Target(Place.REGISTRY, REGISTERED[name])
         field = ATTRIBUTES.get(ALIASES.get(name, name))
         if field is None:
             raise self._unknown(key, parts)
@@ -198,11 +202,6 @@ class Meaning:
     def _unknown(self, key: Word, parts: Sequence[_Part]) -> QueryError:
         """Tell that there is no such attribute or prefix; perhaps a metric or parameter of that name was meant."""
         first, name = parts[0], _joined(parts)
-        if first.text in REGISTRY:
-            return self._error(
-                key.at,
-                f"{first.text!r} is known to the model registry, which this version of gtrack does not have yet.",
-            )
         if self._names is not None:
             for place, kind in NAMED.items():
                 if name in self._all(place):
@@ -216,8 +215,8 @@ class Meaning:
                 key.at, f"No key begins with '{_short(first.text)}.': expected {expected}{close}", expected
             )
         last = parts[-1]
-        expected = f"one of {', '.join(sorted(ATTRIBUTES))}, or a prefix such as metrics. or params."
-        hint = nearest(last.text, [*ATTRIBUTES, *ALIASES]) or f" Expected {expected}"
+        expected = f"one of {', '.join(sorted([*ATTRIBUTES, *REGISTERED]))}, or a prefix such as metrics. or params."
+        hint = nearest(last.text, [*ATTRIBUTES, *ALIASES, *REGISTERED]) or f" Expected {expected}"
         return self._error(last.at, f"A run has no {_short(last.text)!r} itself.{hint}", expected)
 
     # Comparisons
@@ -251,7 +250,7 @@ class Meaning:
         pattern = _unquoted(value.text)
         if len(pattern.encode()) > MAX_PATTERN:
             raise self._error(value.at, f"A pattern can have {MAX_PATTERN:,} bytes at the most.")
-        return pattern.lower() if field.kind is Kind.STATUS else pattern
+        return pattern.lower() if field.kind in (Kind.STATUS, Kind.STAGE) else pattern
 
     def _error(self, at: int, problem: str, expected: str = "") -> QueryError:
         return error_at(self._text, at, problem, expected)
@@ -298,7 +297,7 @@ def _text(_: Field, __: Operator, value: Literal) -> str | None:
     return _unquoted(value.text) if value.form == "text" else None
 
 
-def _status(_: Field, __: Operator, value: Literal) -> str | None:
+def _lower_case(_: Field, __: Operator, value: Literal) -> str | None:
     return _unquoted(value.text).lower() if value.form == "text" else None
 
 
@@ -341,7 +340,8 @@ def _flag(_: Field, __: Operator, value: Literal) -> bool | None:
 
 _READERS = {
     Kind.TEXT: _text,
-    Kind.STATUS: _status,
+    Kind.STATUS: _lower_case,
+    Kind.STAGE: _lower_case,
     Kind.HEX: _hex,
     Kind.VALUE: _value,
     Kind.NUMBER: _number,
