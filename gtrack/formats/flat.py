@@ -23,7 +23,8 @@ _FLOAT = r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?"
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\\(?:["\\/bfnrt]|u(?!d[89a-f])[0-9a-f]{4}))*"'
 _CHARACTER = "[A-Za-z0-9_./@+=()<>~%-]"
 _PLAIN = rf"[A-Za-z_/]{_CHARACTER}*(?:[ :]{_CHARACTER}+)*"
-_ID = r"(?!0[xXoObB])[0-9][0-9A-Za-z]*[ac-df-np-wyzAC-DF-NP-WYZ][0-9A-Za-z]*"
+# No longer than a commit's id, so that a hostile line cannot make the two stars try all ways to share it.
+_ID = r"(?!0[xXoObB])(?=[0-9A-Za-z]{2,64}(?![0-9A-Za-z]))[0-9][0-9A-Za-z]*[ac-df-np-wyzAC-DF-NP-WYZ][0-9A-Za-z]*"
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z"
 _WORDS: dict[str, Value] = {
     "null": None,

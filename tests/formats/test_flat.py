@@ -82,6 +82,14 @@ def test_other_shapes_are_left_to_the_full_reader(data: bytes) -> None:
     assert flat.parse(data) is None
 
 
+@pytest.mark.parametrize(
+    "line", ["1a" * 500_000, "a " * 500_000, "[" * 500_000, '"' * 500_000, "1." * 500_000, " " * 10**6]
+)
+def test_no_line_takes_long(line: str) -> None:
+    """Each of these would take hours, were there several ways to read it."""
+    assert flat.parse(f"a: {line}!\n".encode()) is None
+
+
 def test_a_usual_run_takes_the_quick_way() -> None:
     moment = datetime(2026, 11, 22, 19, 40, 1, 123456, timezone.utc)
     code = CodeState("0" * 40, "1" * 40, "main", dirty=True, remote="git@example.org:team/repo.git")
