@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -31,6 +32,8 @@ DAMAGED_MARK = "!"
 
 _SHORTEST = {"name": 16, "experiment": 12, "notes": 16, "command": 16, "branch": 10, "user": 10, "host": 8}
 _SHORTEST_PARAM = 8
+_OF_TRAINING = "training_"
+_LEAST_TITLE = 16  # "f1_score_X_test": of a shorter one nobody could tell it from "f1_score_X_train"
 # The first metric matters more than the age, the first param more than the id; further ones take turns below these.
 _KEEP = {"name": 100, "status": 95, "started": 85, "experiment": 82, "id": 78, "duration": 45}
 _KEEP_FIRST = {"metrics": 90, "params": 80, "tags": 40}
@@ -98,10 +101,9 @@ def _summary(listing: Listing) -> str:
 
 def _columns(specs: Sequence[ColumnSpec], listing: Listing, style: _Style) -> list[Column]:
     titles = [printable(spec.name) for spec in specs]
-    seen: dict[str, int] = {}
+    ranks = _ranks(specs, listing.runs)
     columns = []
     for position, spec in enumerate(specs):
-        in_group = seen[spec.group] = seen.get(spec.group, -1) + 1
         cells = [_cell(run, spec, style) for run in listing.runs]
         title = titles[position] if titles.count(titles[position]) == 1 else printable(spec.path)
         columns.append(
@@ -109,17 +111,32 @@ def _columns(specs: Sequence[ColumnSpec], listing: Listing, style: _Style) -> li
                 title="started" if spec.path == "started" else title,
                 cells=cells,
                 right=spec.group == "metrics" or spec.path == "duration" or _all_numbers(spec, listing.runs),
-                keep=-position if listing.chosen else _keep(spec, in_group),
+                keep=-position if listing.chosen else _keep(spec, ranks[spec]),
                 least=_least(spec, listing.runs),
+                least_title=_LEAST_TITLE,
             )
         )
     return columns
 
 
-def _keep(spec: ColumnSpec, in_group: int) -> int:
+def _ranks(specs: Sequence[ColumnSpec], runs: Sequence[Run]) -> dict[ColumnSpec, int]:
+    """Return how much each column matters among those of its group, from 0 for the one that matters most.
+
+    What more runs have comes before what fewer have, and a metric of the training data, as autologging records several of,
+    after those of other data.
+    """
+    has = {spec: sum(column_value(run, spec) is not ABSENT for run in runs) for spec in specs}
+    ordered = sorted(specs, key=lambda spec: (spec.group, spec.name.startswith(_OF_TRAINING), -has[spec]))
+    ranks: dict[ColumnSpec, int] = {}
+    for _, group in groupby(ordered, key=lambda spec: spec.group):
+        ranks.update((spec, rank) for rank, spec in enumerate(group))
+    return ranks
+
+
+def _keep(spec: ColumnSpec, rank: int) -> int:
     if spec.group == "run":
         return _KEEP[spec.name]
-    return _KEEP_FURTHER[spec.group] - 2 * in_group if in_group else _KEEP_FIRST[spec.group]
+    return _KEEP_FURTHER[spec.group] - 2 * rank if rank else _KEEP_FIRST[spec.group]
 
 
 def _least(spec: ColumnSpec, runs: Sequence[Run]) -> int | None:

@@ -48,6 +48,7 @@ class Column:
         keep: how much it matters: columns with less are left out first.
         least: the width in cells to which its texts may be shortened; None for numbers and ids, which never are.
         names: whether its texts are names, of which the middle is cut out (they differ at their ends), not the end.
+        least_title: the width in cells to which the header may be shortened.
         label: what it is called when it is left out; the title unless given.
     """
 
@@ -57,6 +58,7 @@ class Column:
     keep: int = 0
     least: int | None = None
     names: bool = True
+    least_title: int = _SHORT_TITLE
     label: str = ""
 
     @property
@@ -87,7 +89,7 @@ def fit(columns: Sequence[Column], width: int | None) -> Fitted:
     least = [
         max(
             min(content, _NEVER_CUT if column.least is None else column.least),
-            min(cell_len(column.title), _SHORT_TITLE),
+            min(cell_len(column.title), column.least_title),
         )
         for column, content in zip(columns, contents, strict=True)
     ]

@@ -57,3 +57,19 @@ def test_a_name_that_is_a_param_and_a_metric_says_which_it_is(draw: Draw, now: d
     runs = [forest(n, n, 1, params={"loss": str(n)}, metrics={"loss": n}) for n in (1, 2)]
     head = draw(lambda console: write_listing(console, list_runs(runs), now), 120).splitlines()[0]
     assert head.split()[-2:] == ["params.loss", "metrics.loss"]
+
+
+def test_what_many_runs_have_is_shown_before_what_few_have(draw: Draw, now: datetime) -> None:
+    rare = [
+        forest(n, n, 1, params={f"rare_parameter_{n}_{k}": n for k in range(3)}, metrics={"f1": 0.5}) for n in (1, 2)
+    ]
+    often = [forest(n, n, 1, params={"depth": n}, metrics={"f1": 0.5}) for n in range(3, 9)]
+    text = draw(lambda console: write_listing(console, list_runs([*rare, *often]), now), 80)
+    assert "depth" in text.splitlines()[0]
+
+
+def test_metrics_of_the_training_data_come_last(draw: Draw, now: datetime) -> None:
+    metrics = {**{f"training_{name}_score": 1.0 for name in ("f1", "recall", "precision")}, "f1_score_X_test": 0.9}
+    runs = [forest(n, n, 1, params={}, metrics=metrics) for n in range(3)]
+    head = draw(lambda console: write_listing(console, list_runs(runs), now), 80).splitlines()[0]
+    assert "f1_score_X_test" in head
