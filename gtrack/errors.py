@@ -15,13 +15,18 @@ One base, so that ``except GTrackError`` catches all of them; each also inherits
     │   └── QueryError                a filter or an order that cannot be read
     ├── NotARepository    LookupError
     ├── RunNotFound       LookupError
+    ├── ExperimentNotFound LookupError
     ├── AmbiguousRun      LookupError
     ├── ArtifactNotFound  LookupError
+    ├── ModelNotFound     LookupError    a registered model, a version of it, or nothing in the stage
+    ├── VersionExists     ValueError     a model version that was registered before
     ├── NoActiveRun       RuntimeError
     ├── RunIsActive       RuntimeError   a run that another process, or this one, is writing
     ├── ParamConflict     ValueError     a parameter logged twice with two values
     ├── ArtifactError     OSError        a file that cannot be taken as it is
     ├── FormatError       ValueError     bytes that are not what the format says
+    ├── UntrustedModel    PermissionError  a model whose loading could run code of somebody else
+    ├── MissingLibrary    ImportError    a model needs a library that is not installed here
     ├── CommitFailed      RuntimeError   the run is complete on disk but is not in git
     └── GitError          RuntimeError   git said no
         └── RefChanged                   somebody moved the ref first
@@ -115,6 +120,18 @@ class RunNotFound(GTrackError, LookupError):
         return cls(f"No run {ref!r} in this repository.{hint} 'gtrack ls' lists the runs.")
 
 
+class ExperimentNotFound(GTrackError, LookupError):
+    """There is no experiment of the name."""
+
+    @classmethod
+    def of(cls, name: str, known: Iterable[str]) -> ExperimentNotFound:
+        """Build the message for ``name``, with the nearest of those that are ``known``."""
+        return cls(
+            f"No experiment {name!r} in this repository.{nearest(name, known)} 'gtrack experiments' lists them; "
+            "create_experiment() or set_experiment() makes one."
+        )
+
+
 class AmbiguousRun(GTrackError, LookupError):
     """A prefix that several runs share."""
 
@@ -134,6 +151,20 @@ class ArtifactNotFound(GTrackError, LookupError):
         """Build the message for ``path`` of ``run``."""
         has = f"It has: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}." if known else "It has no artifacts."
         return cls(f"Run {run} has no artifact {path!r}.{nearest(path, known)} {has}")
+
+
+class ModelNotFound(GTrackError, LookupError):
+    """There is no such registered model, no such version of it, or no version in the stage."""
+
+    @classmethod
+    def of(cls, name: str, known: Sequence[str]) -> ModelNotFound:
+        """Build the message for the model ``name``, with the nearest of those that are ``known``."""
+        has = f"Registered here: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}." if known else "None is."
+        return cls(f"No model {name!r} is registered in this repository.{nearest(name, known)} {has}")
+
+
+class VersionExists(GTrackError, ValueError):
+    """A model version cannot be registered because it, or one like it, was before."""
 
 
 class NoActiveRun(GTrackError, RuntimeError):
@@ -162,6 +193,14 @@ class ArtifactError(GTrackError, OSError):
 
 class FormatError(GTrackError, ValueError):
     """Bytes that are not what the run format says."""
+
+
+class UntrustedModel(GTrackError, PermissionError):
+    """Loading this model can run code, and nobody said that its origin is trusted."""
+
+
+class MissingLibrary(GTrackError, ImportError):
+    """A model needs a library that cannot be imported here."""
 
 
 class CommitFailed(GTrackError, RuntimeError):

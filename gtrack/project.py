@@ -7,6 +7,8 @@ import os
 import socket
 import threading
 import time
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
+from gtrack.registry.pending import fulfil
+from gtrack.registry.registry import Registry
 from gtrack.store.index import Index
 from gtrack.store.live import LiveStore, ignore_text
 from gtrack.store.liveness import read_exit
@@ -43,10 +47,11 @@ _MAINTENANCE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of a dead run: committed, or why not."""
+    """What became of a dead run: committed, or why not; and what it could not be registered as, a sentence each."""
 
     run: Run
     error: GTrackError | None = None
+    unkept: tuple[str, ...] = ()
 
 
 class Project:
@@ -57,6 +62,7 @@ class Project:
         config: the project's settings.
         store: the committed runs.
         live: the live directories of all its working trees.
+        registry: the versions and stages of models.
         references: resolves what people call runs.
         index: answers questions over all runs.
     """
@@ -66,8 +72,9 @@ class Project:
         self.config = config
         self.store = RunStore(repo, config, self.identity)
         self.live = LiveStore(repo.worktree_roots())
-        self.index = Index(repo, config.ref, self.live, self.store.tip)
-        self.references = References(self.store, self.live, self.index)
+        self.registry = Registry(repo, self.store, config.branch, self.identity)
+        self.index = Index(repo, config.ref, self.live, self.store.tip, self.registry.runs)
+        self.references = References(self.store, self.live, self.index, self.registry.run_of)
         self._lock = threading.RLock()
         self._identity: Identity | None = None
         self._git_config: dict[str, str] | None = None
@@ -243,6 +250,26 @@ class Project:
         found = live.read(f"{ARTIFACTS}/{path}")
         return found if found is not None else self.store.artifact_bytes(run_id, path)
 
+    def commit(self, live: LiveDir, run: Run) -> tuple[str, ...]:
+        """Commit a finished live directory, and register the models that it promised; the directory stays where it is.
+
+        Returns:
+            What could not be registered, a sentence each: the run is committed all the same.
+
+        Raises:
+            CommitFailed: nothing was committed; see ``RunStore.commit``.
+        """
+        return fulfil(self.registry, live, run, self.store.commit(live, run))
+
+    @staticmethod
+    def tell(unkept: Sequence[str], to: Callable[[str], object] | None = None) -> None:
+        """Tell what ``commit`` could not register, ``to`` whoever listens, else as warnings."""
+        for text in unkept:
+            if to is not None:
+                to(text)
+            else:
+                warnings.warn(f"gtrack: {text}", stacklevel=2)
+
     def recover(self) -> list[Recovered]:
         """Commit the runs whose process is gone, with everything that they had written; say what became of each.
 
@@ -267,10 +294,9 @@ class Project:
                 note = read_exit(live.path)
                 status = Status.KILLED if run.status is Status.RUNNING else run.status
                 run = live.finish(status, run.ended or (note.ended if note else None), run.exit_code, None)
-            if not self.store.is_committed(live):
-                self.store.commit(live, run)
+            unkept = fulfil(self.registry, live, run) if self.store.is_committed(live) else self.commit(live, run)
             live.remove()
-            return Recovered(run)
+            return Recovered(run, unkept=unkept)
         except GTrackError as error:
             live.release()
             return Recovered(run or live.run(), error)

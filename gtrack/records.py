@@ -14,6 +14,9 @@ Number: TypeAlias = "int | float"
 
 SCHEMA = 1
 """The version of the run format that this gtrack writes."""
+_ACTIVE = "active"
+MLFLOW_STAGES = ("staging", "production", "archived")
+"""The stages that MLflow knows, of which a version is in one at a time there; taken in any case, written small."""
 
 
 class Status(str, Enum):
@@ -82,6 +85,11 @@ def usual_goal(metric: str) -> Goal | None:
         if word in _MORE_IS_BETTER:
             return Goal.MAXIMIZE
     return None
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    """Return a moment as MLflow tells it: whole milliseconds since the epoch."""
+    return None if moment is None else int(moment.timestamp() * 1000)
 
 
 @dataclass(frozen=True)
@@ -170,6 +178,68 @@ class Experiment:
     tags: Mapping[str, str] = field(default_factory=dict)
     objective: tuple[str, Goal] | None = None
 
+    @property
+    def experiment_id(self) -> str:
+        """The name: an experiment has no other id."""
+        return self.name
+
+    @property
+    def artifact_location(self) -> str:
+        """Where its runs lie on the runs branch, with what they kept."""
+        return f"experiments/{self.name}"
+
+    @property
+    def lifecycle_stage(self) -> str:
+        """``active``: one that was deleted is only in the history of the runs branch."""
+        return _ACTIVE
+
+    @property
+    def creation_time(self) -> int | None:
+        """When it was created, in milliseconds since the epoch."""
+        return milliseconds(self.created)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is, under the names and in the units of MLflow.
+
+    Attributes:
+        run_id: 32 hexadecimal digits.
+        run_name: what people call it.
+        experiment_id: the name of its experiment.
+        status: in capitals, ``FINISHED``.
+        start_time: milliseconds since the epoch.
+        end_time: the same; None while it runs.
+        artifact_uri: ``runs:/<run id>``.
+        user_id: who made it.
+        lifecycle_stage: ``active``.
+    """
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    status: str
+    start_time: int | None = None
+    end_time: int | None = None
+    artifact_uri: str = ""
+    user_id: str | None = None
+    lifecycle_stage: str = _ACTIVE
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run holds, under the names of MLflow.
+
+    Attributes:
+        params: dotted name to value; values keep their types.
+        metrics: name to the value that stands for the run.
+        tags: name to text, and what MLflow keeps in tags of its own (``mlflow.runName``, ``mlflow.parentRunId`` …).
+    """
+
+    params: Mapping[str, Value] = field(default_factory=dict)
+    metrics: Mapping[str, Number] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -240,12 +310,187 @@ class Run:
         """The parameters with nested names joined by dots: ``{"optimizer.lr": 0.1}``."""
         return dict(flatten(self.params))
 
+    @property
+    def info(self) -> RunInfo:
+        """What it is, as scripts written for MLflow ask: ``run.info.run_id``."""
+        return RunInfo(
+            run_id=self.id,
+            run_name=self.name,
+            experiment_id=self.experiment,
+            status=self.status.value.upper(),
+            start_time=milliseconds(self.started),
+            end_time=milliseconds(self.ended),
+            artifact_uri=f"runs:/{self.id}",
+            user_id=self.user,
+        )
+
+    @property
+    def data(self) -> RunData:
+        """What it holds, as scripts written for MLflow ask: ``run.data.metrics["f1"]``."""
+        kept_in_tags = {
+            "mlflow.runName": self.name,
+            "mlflow.user": self.user,
+            "mlflow.parentRunId": self.parent,
+            "mlflow.note.content": self.notes,
+            "mlflow.source.name": " ".join(self.command),
+            "mlflow.source.git.commit": self.code.commit,
+            "mlflow.source.git.branch": self.code.branch,
+        }
+        tags = {name: text for name, text in kept_in_tags.items() if text}
+        return RunData(self.flat_params, dict(self.metrics), {**tags, **self.tags})
+
+    def to_dictionary(self) -> dict[str, dict[str, object]]:
+        """Return ``info`` and ``data`` as plain mappings."""
+        return {"info": dict(vars(self.info)), "data": dict(vars(self.data))}
+
     def goal(self, metric: str) -> Goal | None:
         """Return which direction of ``metric`` is better: as defined, else as its name says, else None."""
         definition = self.metric_definitions.get(metric)
         if definition is not None and definition.goal is not None:
             return definition.goal
         return usual_goal(metric)
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model: an annotated tag on the commit of the run that made it.
+
+    Attributes:
+        name: the model.
+        version: 1, 2, 3 …
+        semver: the same as a semantic version, ``v3.0.0``.
+        tag: the tag that registered it.
+        commit: the run commit that the tag is on; empty while the run still goes on.
+        run_id: the run that made it; None when the tag is on a commit that is no run's.
+        artifact: path of the model below the artifacts of the run.
+        stages: the stages that it is in, the one that it came into last at the end.
+        created: when it was registered.
+        user: who registered it.
+        experiment: the experiment of the run.
+        metrics: some metrics of the run, as they were then.
+        reason: why, when a reason was given.
+        updated: when a tag last said something about it.
+        registered: whether it was not taken back.
+    """
+
+    name: str
+    version: int
+    tag: str
+    semver: str
+    commit: str = ""
+    run_id: str | None = None
+    artifact: str | None = None
+    stages: tuple[str, ...] = ()
+    created: datetime | None = None
+    user: str | None = None
+    experiment: str | None = None
+    metrics: Mapping[str, Number] = field(default_factory=dict)
+    reason: str | None = None
+    updated: datetime | None = None
+    registered: bool = True
+
+    def __repr__(self) -> str:
+        stages = f" in {', '.join(self.stages)}" if self.stages else ""
+        return f"<ModelVersion {self.version} of {self.name}, {self.semver}{stages}>"
+
+    @property
+    def current_stage(self) -> str:
+        """The stage in MLflow's sense and spelling: ``Production``, ``Staging``, ``Archived`` or ``None``."""
+        known = [stage for stage in self.stages if stage in MLFLOW_STAGES]
+        return known[-1].capitalize() if known else "None"
+
+    @property
+    def aliases(self) -> list[str]:
+        """The stages that MLflow would call aliases."""
+        return [stage for stage in self.stages if stage not in MLFLOW_STAGES]
+
+    @property
+    def source(self) -> str | None:
+        """Where the model lies: ``runs:/<run id>/<artifact>``; None when it came from no run."""
+        return f"runs:/{self.run_id}/{self.artifact}" if self.run_id and self.artifact else None
+
+    @property
+    def status(self) -> str:
+        """``READY``; ``PENDING_REGISTRATION`` while the run that makes it still goes on."""
+        return "READY" if self.commit else "PENDING_REGISTRATION"
+
+    @property
+    def description(self) -> str:
+        """The reason, under MLflow's name; empty without one."""
+        return self.reason or ""
+
+    @property
+    def user_id(self) -> str | None:
+        """Who registered it, under MLflow's name."""
+        return self.user
+
+    @property
+    def creation_timestamp(self) -> int | None:
+        """When it was registered, in milliseconds since the epoch."""
+        return milliseconds(self.created)
+
+    @property
+    def last_updated_timestamp(self) -> int | None:
+        """When a tag last said something about it, in milliseconds since the epoch."""
+        return milliseconds(self.updated)
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A name under which versions are registered.
+
+    Attributes:
+        name: the model.
+        versions: those that are registered, in their order.
+        stages: stage to the numbers of the versions in it, the one that came into it last at the end.
+        withdrawn: versions that were registered and taken back.
+        deprecated: whether the model was retired, and nothing said of it since.
+        created: when its first version was registered.
+        updated: when a tag last said something about it.
+    """
+
+    name: str
+    versions: tuple[ModelVersion, ...] = ()
+    stages: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    withdrawn: tuple[ModelVersion, ...] = ()
+    deprecated: bool = False
+    created: datetime | None = None
+    updated: datetime | None = None
+
+    def __repr__(self) -> str:
+        many = len(self.versions)
+        return f"<RegisteredModel {self.name}, {many} {'version' if many == 1 else 'versions'}>"
+
+    @property
+    def latest(self) -> ModelVersion | None:
+        """The version with the highest number; None when there is none."""
+        return self.versions[-1] if self.versions else None
+
+    @property
+    def latest_versions(self) -> list[ModelVersion]:
+        """The newest version of each of MLflow's stages, and of those that are in none of them."""
+        newest = {one.current_stage: one for one in self.versions}
+        return sorted(newest.values(), key=lambda one: one.version)
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """What MLflow would call aliases: every other stage, and the number of the version in it."""
+        return {stage: numbers[-1] for stage, numbers in self.stages.items() if numbers and stage not in MLFLOW_STAGES}
+
+    @property
+    def creation_timestamp(self) -> int | None:
+        """When its first version was registered, in milliseconds since the epoch."""
+        return milliseconds(self.created)
+
+    @property
+    def last_updated_timestamp(self) -> int | None:
+        """When a tag last said something about it, in milliseconds since the epoch."""
+        return milliseconds(self.updated)
+
+    def in_stage(self, stage: str) -> ModelVersion | None:
+        """Return the version that came into ``stage`` last and is in it; None when none is."""
+        numbers = self.stages.get(stage)
+        return next((one for one in self.versions if numbers and one.version == numbers[-1]), None)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from gtrack.project import Project
     from gtrack.records import Input, Number, Value
-
 
 _LOW, _HIGH = -sys.float_info.max, sys.float_info.max
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while a laptop sleeps, which CLOCK_MONOTONIC does not
@@ -72,6 +71,7 @@ class ActiveRun:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._ended = False
+        self.tell: Callable[[str], object] | None = None  # hears what it could not be registered as
         self._started = run.started or datetime.now(timezone.utc)
         self._clock_offset = time.time() - _steady() if clock_offset is None else clock_offset
         self._encoder = RowEncoder()
@@ -550,7 +550,7 @@ class ActiveRun:
             if not (self.directory / run_dir.ENVIRONMENT).exists():
                 self.write_environment(project.machine())
             run = self._live.finish(status, self._end_time(), exit_code, self._metrics)
-            project.store.commit(self._live, run)
+            unkept = project.commit(self._live, run)
         except OSError as error:
             self._live.release()
             raise CommitFailed(
@@ -562,6 +562,7 @@ class ActiveRun:
             raise
         self._live.remove()
         project.maintain()
+        project.tell(unkept, self.tell)
         return replace(run, live=False)
 
     def _check_open(self, verb: str) -> None:

@@ -103,6 +103,8 @@ def recover(ctx: typer.Context) -> None:
         else:
             failed += 1
             note(f"{name}  not committed: {found.error}", "red")
+        for problem in found.unkept:
+            note(problem, "yellow")
     if not recovered:
         note("No run is to be recovered.")
     if failed:

@@ -52,6 +52,8 @@ def open_project(ctx: typer.Context, *, recover: bool = True) -> Project:
                 note(f"Run {name} had died; what it had written is kept, as {found.run.status}.")
             else:
                 note(f"Run {name} has died and could not be kept yet: {found.error}", "yellow")
+            for problem in found.unkept:
+                note(problem, "yellow")
     return project
 
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
     try:
-        import gtrack  # noqa: F401
+        import gtrack.version  # noqa: F401
     except ModuleNotFoundError:  # the launcher was run from a source tree that nothing but its working directory names
         sys.path.append(__file__.rpartition("gtrack")[0].rstrip("/\\"))
     from gtrack.launch.child import main

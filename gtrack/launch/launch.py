@@ -61,6 +61,7 @@ class LaunchRequest:
         seed: of Python's hashing and the random generators of Python, numpy and torch.
         scan: whether ``name: number`` lines of its stdout become metrics.
         figures: whether matplotlib figures are kept.
+        autolog: whether what the script does with scikit-learn is recorded.
     """
 
     target: Target
@@ -78,6 +79,7 @@ class LaunchRequest:
     seed: int | None = None
     scan: bool = True
     figures: bool = True
+    autolog: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ def _plan(project: Project, request: LaunchRequest) -> tuple[LaunchPlan | None, 
     """Return what the child is told, and whether the script has a parameter called ``seed``."""
     target = request.target
     if target.command:
+        if request.autolog:
+            raise UsageError("--autolog needs a Python script or module: gtrack run --autolog SCRIPT")
         return None, False
     roots = [project.repo.root] if project.repo.root is not None else []
     if target.script is not None:
@@ -185,6 +189,7 @@ def _plan(project: Project, request: LaunchRequest) -> tuple[LaunchPlan | None, 
         mechanism=parameters.mechanism,
         figures=request.figures,
         seed=request.seed,
+        autolog=request.autolog,
     )
     return plan, parameters.find("seed") is not None
 
@@ -403,6 +408,7 @@ def _end(project: Project, run: ActiveRun, ended: Ended, notices: Sequence[str],
         if status is Status.FINISHED and said is not Status.RUNNING:
             status = said  # the script ended its run so, and then itself well
         project.repo.objects.close()  # a git that was started before the child has died of the Ctrl-C that ended the child
+        run.tell = unsaid.append
         final = run.end(status, ended.exit_code)
     return LaunchResult(
         run=final,

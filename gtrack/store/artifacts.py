@@ -22,7 +22,7 @@ def add_file(artifacts: Path, source: Path, artifact_path: str) -> None:
         InvalidPath: an unsafe path, or one where a directory is.
         ArtifactError: the source is missing, no regular file, unreadable, or changed while it was copied.
     """
-    target = _target(artifacts, artifact_path)
+    target = target_of(artifacts, artifact_path)
     before = check_source(source)
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
@@ -45,7 +45,7 @@ def add_bytes(artifacts: Path, data: bytes, artifact_path: str) -> None:
     Raises:
         InvalidPath: an unsafe path, or one where a directory is.
     """
-    target = _target(artifacts, artifact_path)
+    target = target_of(artifacts, artifact_path)
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
         temporary.write_bytes(data)
@@ -120,7 +120,13 @@ def walk(directory: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(directory).as_posix(), path
 
 
-def _target(artifacts: Path, artifact_path: str) -> Path:
+def target_of(artifacts: Path, artifact_path: str) -> Path:
+    """Return where an artifact goes, with the directories above it made.
+
+    Raises:
+        InvalidPath: an unsafe path, or one that goes through a file.
+        ArtifactError: the run is no longer there, or the disk refuses.
+    """
     checked = check_artifact_path(artifact_path)
     if checked == _RESERVED:
         raise InvalidPath(f"The artifact path {_RESERVED!r} is git's own; choose another.")

@@ -6,12 +6,15 @@
 ``last``, ``last~2``   the run that started last, the second one before it
 ``best:f1``            the run with the best value of a metric: by its goal, else the greatest
 ``best:loss:min``      the same with the direction said
+``churn@3``            the run that is the third version of a registered model; also ``churn@v1.4.0``, ``churn@latest``
+``churn#production``   the run whose model is in a stage
 ====================  ==========================================================================
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -34,14 +37,23 @@ _REGISTRY = re.compile(r".+[@#].+\Z")
 class References:
     """Resolves references against the committed and the live runs of a repository.
 
+    Args:
+        store: the committed runs.
+        live: the live ones.
+        index: answers questions over both.
+        registered: the run that ``model@version`` or ``model#stage`` comes from; None when no such model is registered.
+
     Attributes:
         said: what a person should hear about the last resolution: that a name is several runs' (the newest was taken).
     """
 
-    def __init__(self, store: RunStore, live: LiveStore, index: Index) -> None:
+    def __init__(
+        self, store: RunStore, live: LiveStore, index: Index, registered: Callable[[str], str | None] = lambda _: None
+    ) -> None:
         self._store = store
         self._live = live
         self._index = index
+        self._registered = registered
         self.said = ""
 
     def resolve(self, ref: str) -> Run:
@@ -62,6 +74,11 @@ class References:
             return self._best(ref, best[1], best[2])
         if RUN_ID.match(ref):
             return self._by_id(ref)
+        registered = self._registered(ref) if _REGISTRY.match(ref) else None
+        if (
+            registered is not None
+        ):  # before the names: a run that is called like a version of a model does not become one
+            return self._by_id(registered)
         return (self._by_prefix(ref) if _PREFIX.match(ref) else None) or self._by_name(ref)
 
     def _by_id(self, run_id: str) -> Run:

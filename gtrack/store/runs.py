@@ -14,10 +14,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from gtrack.errors import ArtifactError, ArtifactNotFound, CommitFailed, FormatError, GitError, RefChanged, RunNotFound
+from gtrack.errors import (
+    ArtifactError,
+    ArtifactNotFound,
+    CommitFailed,
+    ExperimentNotFound,
+    FormatError,
+    GitError,
+    RefChanged,
+    RunNotFound,
+    UsageError,
+)
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
-from gtrack.formats.names import ARTIFACTS, experiment_path, run_path
+from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, experiment_directory, experiment_path, run_path
 from gtrack.formats.yamlio import dumps, load_mapping
 from gtrack.git.lfs import Pointer, object_path
 from gtrack.git.lfs import store as lfs_store
@@ -28,6 +38,7 @@ from gtrack.records import Artifact, Experiment, History, Run
 from gtrack.store.attributes import Attributes
 from gtrack.store.branch import BranchReader, Location
 from gtrack.store.live import EXPERIMENT_NEWS, edit_head, file_lock
+from gtrack.store.run_commits import find_run_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,8 +187,13 @@ class RunStore:
             if lock is not None:
                 lock.release()
 
-    def _write(self, build: Callable[[BranchReader, FastImport], str], also: Sequence[Update], reason: str) -> None:
+    def _write(
+        self, build: Callable[[BranchReader, FastImport], str], also: Sequence[Update], reason: str
+    ) -> list[str]:
         """Build a commit on the branch's tip and move the branch to it; again from the new tip while others are quicker.
+
+        Returns:
+            The ids of the commits that were made, in order.
 
         Raises:
             GitError: git refuses, or the branch kept moving or stayed locked.
@@ -197,18 +213,27 @@ class RunStore:
                 moves = [Update(self._config.ref, stream.oids[mark], old), *also]
                 try:
                     update(self._repo, moves, self._identity(), reason)
-                    break
+                    return list(stream.oids.values())
                 except RefChanged:
                     if attempt == _TRIES:
                         raise
                     time.sleep(random.SystemRandom().uniform(0, 0.02 * attempt))
+        raise RefChanged(f"{self._config.ref} kept moving.")
 
-    def commit(self, live: LiveDir, run: Run) -> None:
+    def run_commit(self, run_id: str) -> str | None:
+        """Return the commit of a run's own, the code with that run directory; None when the history here does not have it."""
+        tip = self.tip()
+        return find_run_commit(self._repo, tip, run_id) if tip else None
+
+    def commit(self, live: LiveDir, run: Run) -> str:
         """Commit a finished live directory: the run commit on the code commit, and the branch commit that merges it.
 
         Args:
             live: the directory, in its final form; it stays where it is.
             run: what its ``run.yaml`` says.
+
+        Returns:
+            The id of the run commit.
 
         Raises:
             CommitFailed: nothing was committed; the message says why, and that the directory stays.
@@ -217,7 +242,8 @@ class RunStore:
             code = run.code.commit if run.code.commit and self._repo.objects.get(run.code.commit) else None
             also = releases(code) if code and code != run.code.head else []
             subject = f"{run.experiment}: {run.name} {run.status}"
-            self._write(lambda branch, stream: self._build(branch, stream, live, run, code), also, subject)
+            made = self._write(lambda branch, stream: self._build(branch, stream, live, run, code), also, subject)
+            return made[0]
         except (GitError, OSError) as error:
             reason = str(error) if isinstance(error, GitError) else error.strerror or str(error)
             raise CommitFailed(
@@ -317,11 +343,134 @@ class RunStore:
             head = edit_head(branch.file(location, run_dir.RUN), change)
             place = f"{run_path(location.experiment, run_id)}/{run_dir.RUN}"
             edited = [Change(place, stream.blob(dumps(head).encode()))]
-            message = f"{location.experiment}: {run.name} {what}\n\nRun: {run_id}\nExperiment: {location.experiment}\n"
-            return stream.commit([branch.tip], edited, message, self._identity(), int(time.time()))
+            subject = f"{location.experiment}: {run.name} {what}"
+            return self._commit_alone(branch, stream, edited, subject, location.experiment, run_id)
 
         self._write(build, (), f"{run_id[:8]} {what}")
         return self.run(run_id)
+
+    def edit_experiment(self, name: str, change: Callable[[Experiment | None], Experiment], what: str) -> Experiment:
+        """Change what is said of an experiment, by a branch commit of its own; one that is not there yet is made.
+
+        Args:
+            name: the experiment.
+            change: gives what shall be said, of what is; called again when another writer was quicker. It gets None for
+                an experiment that has neither runs nor a description, and may raise: then nothing is written.
+            what: what is done, for the commit's subject.
+
+        Raises:
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            known = self._experiment(branch, name) if name in branch.experiment_trees() else None
+            change_of = Change(experiment_path(name), stream.blob(run_dir.encode_experiment(change(known))))
+            return self._commit_alone(branch, stream, [change_of], f"{name}: {what}", name)
+
+        self._write(build, (), f"{name}: {what}")
+        return self.experiment(name)
+
+    def remove(self, run_id: str) -> None:
+        """Take a run off the branch, by a commit of its own: the branch's history, and the run's own commit, keep it.
+
+        Raises:
+            RunNotFound: it is not on the branch.
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            location = branch.locate(run_id)
+            if location is None:
+                raise RunNotFound.of(run_id)
+            run = branch.runs([location])[0]
+            gone = [Change(run_path(location.experiment, run_id), None)]
+            subject = f"{location.experiment}: {run.name} removed"
+            return self._commit_alone(branch, stream, gone, subject, location.experiment, run_id)
+
+        self._write(build, (), f"{run_id[:8]} removed")
+
+    def remove_experiment(self, name: str) -> None:
+        """Take an experiment with all its runs off the branch, by a commit of its own; see ``remove``.
+
+        Raises:
+            ExperimentNotFound: it is not on the branch.
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            known = branch.experiment_trees()
+            if name not in known:
+                raise ExperimentNotFound.of(name, known)
+            gone = [Change(experiment_directory(name), None)]
+            return self._commit_alone(branch, stream, gone, f"{name}: removed", name)
+
+        self._write(build, (), f"{name}: removed")
+
+    def restore(self, run_id: str) -> Run:
+        """Put a run that was removed back, as it was, by a commit of its own.
+
+        Raises:
+            RunNotFound: the branch never held it.
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            if branch.locate(run_id) is not None:
+                raise UsageError(f"Run {run_id[:8]} is there: nothing is to be restored.")
+            before = self._before_last_change(branch, f":(glob){EXPERIMENTS}/*/{run_id[:2]}/{run_id}/*")
+            location = before.locate(run_id)
+            if location is None:
+                raise RunNotFound.of(run_id, " Nor was there ever one on this branch.")
+            back = [Change(run_path(location.experiment, run_id), location.tree, "040000")]
+            subject = f"{location.experiment}: {before.runs([location])[0].name} restored"
+            return self._commit_alone(branch, stream, back, subject, location.experiment, run_id)
+
+        self._write(build, (), f"{run_id[:8]} restored")
+        return self.run(run_id)
+
+    def restore_experiment(self, name: str) -> Experiment:
+        """Put an experiment that was removed back, with the runs that it had, by a commit of its own.
+
+        Raises:
+            ExperimentNotFound: the branch never held it.
+            UsageError: it is there.
+            GitError: git refuses.
+        """
+
+        def build(branch: BranchReader, stream: FastImport) -> str:
+            known = branch.experiment_trees()
+            if name in known:
+                raise UsageError(f"The experiment {name!r} is there: nothing is to be restored.")
+            trees = self._before_last_change(branch, f":(literal){experiment_directory(name)}").experiment_trees()
+            if name not in trees:
+                raise ExperimentNotFound.of(name, known)
+            back = [Change(experiment_directory(name), trees[name], "040000")]
+            return self._commit_alone(branch, stream, back, f"{name}: restored", name)
+
+        self._write(build, (), f"{name}: restored")
+        return self.experiment(name)
+
+    def _before_last_change(self, branch: BranchReader, pathspec: str) -> BranchReader:
+        """Return the branch as it was before the last commit that changed what a pathspec names."""
+        if branch.tip is None:
+            return branch
+        found = self._repo.run("rev-list", "-1", "--first-parent", branch.tip, "--", pathspec).decode()
+        return BranchReader(self._repo, self._repo.resolve(f"{found.strip()}^1") if found.strip() else None)
+
+    def _commit_alone(
+        self,
+        branch: BranchReader,
+        stream: FastImport,
+        changes: Sequence[Change],
+        subject: str,
+        experiment: str,
+        run_id: str | None = None,
+    ) -> str:
+        """Add a branch commit without a run commit, and return its mark."""
+        trailers = ([f"Run: {run_id}"] if run_id else []) + [f"Experiment: {experiment}"]
+        message = f"{subject}\n\n" + "\n".join(trailers) + "\n"
+        parents = [branch.tip] if branch.tip else []
+        return stream.commit(parents, changes, message, self._identity(), int(time.time()))
 
     def head(self, run_id: str) -> dict[str, Any]:
         """Return what ``run.yaml`` of a committed run holds, keys that this gtrack does not know among it."""

@@ -1,0 +1,162 @@
+"""Annotated tags: read many at once, and make them by compare-and-swap.
+
+A tag object is text: ``object``, ``type``, ``tag`` and ``tagger`` lines, a blank line, the message
+(https://git-scm.com/docs/git-mktag).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError
+from gtrack.git.refs import Update, update
+
+if TYPE_CHECKING:
+    from gtrack.git.objects import Identity
+    from gtrack.git.repo import Repository
+
+TAGS = "refs/tags/"
+# %(object) and %(type) are what the tag object itself says, so that what it points at need not be there, nor be read.
+_FIELDS = ("refname", "objectname", "objecttype", "object", "type", "tagger", "contents")
+_FORMAT = "".join(f"%({field})%00" for field in _FIELDS)
+_TAGGER = re.compile(r"(?P<who>.*?) ?(?P<seconds>-?[0-9]{1,18}) [-+][0-9]{4}\Z", re.DOTALL)
+_SIGNATURE = re.compile(r"^-----BEGIN (?:PGP|SSH|SIGNED) (?:SIGNATURE|MESSAGE)-----", re.MULTILINE)
+_DEEPEST = 10
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag as git has it.
+
+    Attributes:
+        name: without ``refs/tags/``.
+        oid: id of what the ref names: the tag object, or for a lightweight tag the commit itself.
+        annotated: whether there is a tag object.
+        target: id of what it is finally about, nested tags peeled; empty when that cannot be told.
+        kind: type of the target (``commit``); empty when that cannot be told.
+        tagger: ``Name <address>``; empty without one.
+        time: seconds since the epoch; None without a tagger.
+        message: without its signature.
+        signed: whether it carries a signature (which nobody has verified).
+        nested: whether it is a tag of a tag.
+    """
+
+    name: str
+    oid: str
+    annotated: bool
+    target: str = ""
+    kind: str = ""
+    tagger: str = ""
+    time: int | None = None
+    message: str = ""
+    signed: bool = False
+    nested: bool = False
+
+
+def list_tags(repo: Repository, *patterns: str) -> list[Tag]:
+    """Return the tags whose names match any of ``patterns``, by name; one git process reads all of them.
+
+    Args:
+        repo: the repository.
+        patterns: as for ``git for-each-ref``, below ``refs/tags/``; all tags without any.
+
+    Raises:
+        GitError: git refuses.
+    """
+    wanted = [f"{TAGS}{pattern}" for pattern in patterns] or [TAGS]
+    try:
+        out = repo.run("for-each-ref", f"--format={_FORMAT}", *wanted)
+        found = [_tag(*fields) for fields in _records(out, len(_FIELDS))]
+    except GitError:  # one object that is not here ends that command, whatever else there is to tell
+        found = _one_by_one(repo, wanted)
+    nested = [at for at, tag in enumerate(found) if tag.kind == "tag"]
+    for at in nested:
+        found[at] = _peeled(repo, found[at])
+    return found
+
+
+def _records(out: bytes, count: int) -> list[list[str]]:
+    fields = out.decode(errors="replace").split("\0")
+    records = [fields[at : at + count] for at in range(0, len(fields) - count + 1, count)]
+    for record in records:
+        record[0] = record[0].lstrip("\n")
+    return records
+
+
+def _tag(ref: str, oid: str, kind: str, target: str, target_kind: str, tagger: str, contents: str) -> Tag:
+    name = ref.removeprefix(TAGS)
+    if kind != "tag":
+        return Tag(name, oid, annotated=False, target=oid, kind=kind)
+    who, seconds = _who(tagger)
+    signature = _SIGNATURE.search(contents) if "-----BEGIN " in contents else None
+    message = contents[: signature.start()] if signature else contents
+    return Tag(name, oid, True, target, target_kind, who, seconds, message, signature is not None)  # noqa: FBT003 - annotated
+
+
+def _who(tagger: str) -> tuple[str, int | None]:
+    found = _TAGGER.match(tagger)
+    return (found["who"], int(found["seconds"])) if found else (tagger, None)
+
+
+def _one_by_one(repo: Repository, wanted: Sequence[str]) -> list[Tag]:
+    """Return the same without any object that git would have to find: what is missing is then known to be."""
+    out = repo.run("for-each-ref", "--format=%(refname)%00%(objectname)%00", *wanted)
+    refs = [(ref, oid) for ref, oid in _records(out, 2)]
+    found = []
+    for (ref, oid), one in zip(refs, repo.objects.many([oid for _, oid in refs]), strict=True):
+        if one is None:
+            found.append(Tag(ref.removeprefix(TAGS), oid, annotated=False))
+        else:
+            head, _, message = one.data.decode(errors="replace").partition("\n\n")
+            said = dict(line.partition(" ")[::2] for line in head.splitlines()) if one.kind == "tag" else {}
+            facts = (said.get("object", ""), said.get("type", ""), said.get("tagger", ""))
+            found.append(_tag(ref, oid, one.kind, *facts, message))
+    return found
+
+
+def _peeled(repo: Repository, tag: Tag) -> Tag:
+    for _ in range(_DEEPEST):
+        found = repo.objects.get(tag.target)
+        if found is None or found.kind != "tag":
+            break
+        head = found.data.decode(errors="replace").partition("\n\n")[0]
+        said = dict(line.partition(" ")[::2] for line in head.splitlines())
+        tag = replace(tag, target=said.get("object", ""), kind=said.get("type", ""), nested=True)
+    return tag if tag.kind != "tag" else replace(tag, target="", kind="", nested=True)
+
+
+@dataclass(frozen=True)
+class NewTag:
+    """An annotated tag that is to be made: its name, the commit that it is about, and its message."""
+
+    name: str
+    target: str
+    message: str
+
+
+def create_tags(repo: Repository, tags: Sequence[NewTag], identity: Identity, seconds: int | None = None) -> None:
+    """Make annotated tags, all of them or none; none may exist yet.
+
+    Args:
+        repo: the repository.
+        tags: what is to be made.
+        identity: the tagger.
+        seconds: when, since the epoch; now, when None.
+
+    Raises:
+        RefChanged: a tag of such a name exists.
+        GitError: git refuses: a name that no ref can have, a commit that is not here.
+    """
+    at = int(time.time()) if seconds is None else seconds
+    updates = []
+    for tag in tags:
+        head = f"object {tag.target}\ntype commit\ntag {tag.name}\ntagger {identity.line(at)}\n\n"
+        text = f"{head}{tag.message.rstrip()}\n".encode(errors="replace")
+        oid = repo.run("mktag", stdin=text).decode().strip()
+        updates.append(Update(f"{TAGS}{tag.name}", oid, ""))
+    if updates:
+        update(repo, updates, identity, f"tag: {', '.join(tag.name for tag in tags)}"[:500])

@@ -1,0 +1,57 @@
+"""Put a whole directory among a run's artifacts: all of it at once, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gtrack.errors import ArtifactError, InvalidPath
+from gtrack.store.artifacts import target_of
+
+_Told = TypeVar("_Told")
+
+
+def add_directory(artifacts: Path, artifact_path: str, fill: Callable[[Path], _Told]) -> _Told:
+    """Have a directory filled out of sight, and move it to ``artifact_path`` below ``artifacts``.
+
+    Args:
+        artifacts: those of a live run.
+        artifact_path: where nothing may be yet.
+        fill: writes into the empty directory that it is given; what it returns is returned.
+
+    Raises:
+        InvalidPath: an unsafe path, or one where something is already.
+        ArtifactError: the run is no longer there, or the disk refuses.
+    """
+    target = target_of(artifacts, artifact_path)
+    if os.path.lexists(target):
+        raise _taken(artifact_path)
+    temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
+    try:
+        temporary.mkdir()
+        told = fill(temporary)
+        temporary.rename(target)  # refused by the system when another thread has put something there meanwhile
+        return told
+    except FileExistsError:
+        raise _taken(artifact_path) from None
+    except OSError as error:
+        if isinstance(error, ArtifactError):
+            raise
+        if target.is_dir():
+            raise _taken(artifact_path) from None
+        raise ArtifactError(
+            f"The artifact {artifact_path!r} could not be written to {artifacts}: {error.strerror or error}. "
+            "It is not among the run's artifacts; what was logged before is kept."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _taken(artifact_path: str) -> InvalidPath:
+    return InvalidPath(
+        f"The run has an artifact at {artifact_path!r} already, and what was logged is not replaced: choose another path."
+    )
