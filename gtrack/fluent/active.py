@@ -12,25 +12,28 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GTrackError, InvalidValue, NoActiveRun, RunIsActive
+from gtrack.fluent.compatible import CompatibleRun
+from gtrack.formats.mlflow_tags import split_tags
 from gtrack.formats.names import check_experiment
 from gtrack.formats.values import final_status, free_text, text_tags
+from gtrack.ops.experiment import FIRST_ID, name_of
 from gtrack.project import Project, initialise
 from gtrack.records import Experiment, Run, Status
 from gtrack.store.live import API, OWNER
 from gtrack.variables import EXPERIMENT_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABLE
-from gtrack.writer import ActiveRun
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
 
-class FluentRun(ActiveRun):
+class FluentRun(CompatibleRun):
     """An active run that the verbs of this package see: a context manager that also takes it off the stack.
 
     A block that raises ends the run as ``failed`` (``killed`` for KeyboardInterrupt), with the traceback in ``output.log``,
@@ -52,6 +55,7 @@ class FluentRun(ActiveRun):
         stack = stack_here.get()
         above = stack[stack.index(self) + 1 :] if self in stack else ()
         try:
+            _run_hooks(self.id)
             if above:
                 above[0].end(final)
         finally:
@@ -69,17 +73,27 @@ class _Process:
     """What the verbs of one process share.
 
     Attributes:
+        place: where ``set_tracking_uri`` said that the repository is.
+        sampling: whether the runs that it starts sample the machine, where the project's settings say so.
         open: the runs that this process started and has not ended, by id.
         inherited: those of the process that it was forked from.
         default: the run that a verb opened where none was active.
+        joined: runs of other processes that ``propagate`` handed to this one, by id.
+        hooks: what is still to be done before a run ends, by its id; see ``before_end``.
+        before_questions: what is to be done before the project is asked anything; see ``lingering``.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.projects: dict[str, Project] = {}
         self.experiment: Experiment | None = None
+        self.place: str | None = None
+        self.sampling = True
         self.open: dict[str, FluentRun] = {}
         self.inherited: dict[str, FluentRun] = {}
+        self.joined: dict[str, FluentRun] = {}
+        self.hooks: dict[str, list[Callable[[], object]]] = {}
+        self.before_questions: list[Callable[[], None]] = []
         self.default: FluentRun | None = None
         self.default_thread = 0
         self.launched: FluentRun | None = None
@@ -93,17 +107,47 @@ class _Process:
         """Know the runs of the parent for what they are; another thread of it may have held the lock, and is not here."""
         self.lock = threading.RLock()
         self.inherited, self.open = {**self.inherited, **self.open}, {}
+        self.hooks = {}
         self.exit_error = None
+
+
+@dataclass(frozen=True)
+class Handed:
+    """The run that ``propagate`` handed to this thread or task.
+
+    Attributes:
+        id: the run's.
+        name: likewise.
+        experiment: likewise.
+        run: what logs into it here; None when it has ended before it came here.
+    """
+
+    id: str
+    name: str
+    experiment: str
+    run: FluentRun | None
 
 
 process = _Process()
 stack_here: ContextVar[tuple[FluentRun, ...]] = ContextVar("gtrack_runs", default=())
+handed_here: ContextVar[Handed | None] = ContextVar("gtrack_handed", default=None)
 os.register_at_fork(after_in_child=process.after_fork)
 
 
 def project_here() -> Project:
-    """Return the project of ``GTRACK_REPO``, else of the current directory; its dead runs are recovered when it is opened."""
-    start = os.environ.get(REPO_VARIABLE) or str(Path.cwd())
+    """Return the project of ``set_tracking_uri``, else of ``GTRACK_REPO``, else of the current directory."""
+    return project_at(process.place or os.environ.get(REPO_VARIABLE) or str(Path.cwd()))
+
+
+def project_at(start: str) -> Project:
+    """Return the project that a directory is in; its dead runs are recovered when it is opened.
+
+    Raises:
+        NotARepository: it is in none.
+        ConfigError: its settings are wrong.
+    """
+    for do in process.before_questions:
+        do()
     with process.lock:
         project = process.projects.get(start)
         if project is None:
@@ -115,8 +159,8 @@ def project_here() -> Project:
 
 def _recover(project: Project) -> None:
     for found in project.recover():
-        if found.error is not None:
-            print(f"gtrack: {found.error}", file=sys.stderr)  # noqa: T201 - a note to the person, not a result
+        for problem in (*([found.error] if found.error is not None else []), *found.unkept):
+            print(f"gtrack: {problem}", file=sys.stderr)  # noqa: T201 - a note to the person, not a result
 
 
 def init(path: str | Path | None = None) -> Path:
@@ -137,7 +181,13 @@ def init(path: str | Path | None = None) -> Path:
     return repo.root or repo.git_dir
 
 
-def set_experiment(name: str, purpose: str | None = None, tags: Mapping[str, object] | None = None) -> Experiment:
+def set_experiment(
+    name: str | None = None,
+    purpose: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    experiment_name: str | None = None,
+    experiment_id: str | None = None,
+) -> Experiment:
     """Make ``name`` the experiment of the runs that this process starts from now on.
 
     A run that a verb opened by itself goes there too; one that ``start_run`` started stays where it is.
@@ -146,11 +196,14 @@ def set_experiment(name: str, purpose: str | None = None, tags: Mapping[str, obj
         name: the experiment.
         purpose: what it is for; kept with it on the runs branch.
         tags: name to text, kept likewise.
+        experiment_name: MLflow's word for ``name``.
+        experiment_id: another one: the id of an experiment is its name.
 
     Raises:
         InvalidName: it cannot name an experiment.
-        InvalidValue: a purpose that is no text.
+        InvalidValue: a purpose that is no text, or two experiments at once.
     """
+    name = _one_experiment("set_experiment", name, experiment_name, experiment_id)
     said = {"purpose": free_text(purpose, "purpose"), "tags": text_tags(tags or {}, "set_experiment(tags=…)")}
     experiment = Experiment(check_experiment(name), **said)  # type: ignore[arg-type]
     with process.lock:
@@ -160,7 +213,21 @@ def set_experiment(name: str, purpose: str | None = None, tags: Mapping[str, obj
     return experiment
 
 
-def start_run(
+def _one_experiment(verb: str, *given: str | None) -> str | None:
+    """Return the experiment that is meant, however it was said; an id is a name, but for MLflow's ``0``.
+
+    Raises:
+        InvalidValue: two were named.
+    """
+    names = dict.fromkeys(one for one in given if one is not None)
+    if len(names) > 1:
+        raise InvalidValue(f"{verb} was given two experiments: {', '.join(map(repr, names))}.")
+    for name in names:
+        return name_of(project_here(), name) if name == FIRST_ID else name
+    return None
+
+
+def start_run(  # noqa: PLR0913, PLR0917 - what a run can begin with, under the names that this field knows
     run_name: str | None = None,
     experiment: str | None = None,
     nested: bool = False,
@@ -168,6 +235,9 @@ def start_run(
     tags: Mapping[str, object] | None = None,
     notes: str | None = None,
     parent_run_id: str | None = None,
+    experiment_id: str | None = None,
+    description: str | None = None,
+    log_system_metrics: bool | None = None,
 ) -> FluentRun:
     """Start a run and make it the active one; use it in a ``with`` statement, or call ``end_run`` later.
 
@@ -183,13 +253,23 @@ def start_run(
         tags: name to text.
         notes: free text.
         parent_run_id: make it a child of this run; so a child started in a worker thread names its parent.
+        experiment_id: MLflow's word for ``experiment``: the id of an experiment is its name.
+        description: MLflow's word for ``notes``.
+        log_system_metrics: False samples nothing of the machine; else the project's settings say whether and how often.
 
     Raises:
         RunIsActive: a run is active here and ``nested`` is False, or ``run_id`` is still being written.
         NotARepository: there is no git repository here.
         RunNotFound: no such ``run_id`` or ``parent_run_id``.
         InvalidName: a name that cannot be written.
+        InvalidValue: two experiments at once.
     """
+    said = split_tags(text_tags(tags or {}, "start_run(tags=…)"))
+    experiment = _one_experiment("start_run", experiment, experiment_id)
+    tags = said.tags
+    run_name = said.name if run_name is None else run_name
+    notes = next((text for text in (notes, description, said.notes) if text is not None), None)
+    parent_run_id = said.parent if parent_run_id is None else parent_run_id
     current = _top()
     if current is not None and not nested and parent_run_id is None:
         raise RunIsActive(
@@ -200,7 +280,7 @@ def start_run(
         active = _resumed(run_id)
         _amend(active, tags, notes)
     else:
-        parent = _parent(parent_run_id, nested=nested)
+        parent, its_experiment = _parent(parent_run_id, nested=nested)
         first = _take_first() if parent is None else None
         chosen = experiment or _chosen_experiment()
         if first is not None:
@@ -210,10 +290,11 @@ def start_run(
             _amend(first, tags, notes)
             active = first
         else:
-            if chosen is None and current is not None and parent == current.id:
-                chosen = current.experiment
-            active = _new_run(run_name, chosen, parent, tags, notes)
-    _register(active)
+            active = _new_run(run_name, chosen or its_experiment, parent, tags, notes)
+    if log_system_metrics is False or not process.sampling:
+        active.stop_sampling()
+    register(active)
+    process.last = active
     stack_here.set((*stack_here.get(), active))
     return active
 
@@ -223,6 +304,9 @@ def _resumed(run_id: str) -> FluentRun:
     found = run_id if run_id in process.open else project.resolve(run_id).id
     if found in process.open:
         active = process.open[found]
+        if active.detached:
+            active.detached = False
+            return active
         raise RunIsActive(
             f"Run {active.name} ({found[:8]}) is open in this process: log into it by the object that start_run() returned, "
             "or start a child of it: start_run(parent_run_id=…)."
@@ -230,16 +314,16 @@ def _resumed(run_id: str) -> FluentRun:
     return FluentRun.resume(project, found)
 
 
-def _parent(parent_run_id: str | None, *, nested: bool) -> str | None:
+def _parent(parent_run_id: str | None, *, nested: bool) -> tuple[str | None, str | None]:
+    """Return the id and the experiment of the run that a new one is a child of; None and None when it is nobody's."""
+    found: FluentRun | Handed | Run | None = None
     if parent_run_id is not None:
-        return parent_run_id if parent_run_id in process.open else project_here().resolve(parent_run_id).id
-    if not nested:
-        return None
-    active = active_run()
-    if active is not None:
-        return active.id
-    launched = _launched()
-    return launched.id if launched is not None and process.launched_taken else None
+        found = process.open.get(parent_run_id) or project_here().resolve(parent_run_id)
+    elif nested:
+        found = _top() or handed_here.get() or process.default
+        if found is None and (launched := _launched()) is not None and process.launched_taken:
+            found = launched
+    return (None, None) if found is None else (found.id, found.experiment)
 
 
 def _take_first() -> FluentRun | None:
@@ -334,12 +418,12 @@ def _amend(active: FluentRun, tags: Mapping[str, object] | None, notes: str | No
         active.set_notes(notes)
 
 
-def _register(active: FluentRun) -> None:
+def register(active: FluentRun) -> None:
+    """Have a run ended with this process, when nobody ends it before."""
     with process.lock:
         if process.exit_watched_by != os.getpid():
             _watch_exit()
         process.open[active.id] = active
-        process.last = active
         process.exit_error = None
 
 
@@ -367,11 +451,33 @@ def _end_all() -> None:
     """End what the process left open, at its exit: as failed when an exception or a code other than 0 ended it."""
     # Python leaves the exception that ends a process here; at an interactive prompt it is one that ended nothing.
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None) or sys.exc_info()[1] or process.exit_error
+    for run_id in process.hooks.keys() - process.open.keys():  # of runs that other processes end
+        _run_hooks(run_id)
     for active in reversed(list(process.open.values())):
         try:
             active.end(active.status_of(error))
         except GTrackError as problem:
             print(f"gtrack: {problem}", file=sys.stderr)  # noqa: T201 - at exit nobody else can say it
+
+
+def before_end(run: FluentRun, do: Callable[[], object]) -> None:
+    """Have ``do`` called once, just before this process ends a run, and at its own exit when another process ends the run.
+
+    Args:
+        run: the run.
+        do: may log into the run; it must not raise.
+    """
+    with process.lock:
+        process.hooks.setdefault(run.id, []).append(do)
+        if process.exit_watched_by != os.getpid():
+            _watch_exit()
+
+
+def _run_hooks(run_id: str) -> None:
+    with process.lock:
+        hooks = process.hooks.pop(run_id, ())
+    for do in hooks:
+        do()
 
 
 def end_run(status: str = "finished") -> Run | None:
@@ -399,7 +505,7 @@ def _top() -> FluentRun | None:
 
 def active_run() -> FluentRun | None:
     """Return the run that the verbs log into here, None when there is none yet."""
-    return _top() or process.default
+    return _top() or (process.default if handed_here.get() is None else None)
 
 
 def last_active_run() -> Run | None:
@@ -429,10 +535,27 @@ def active(verb: str) -> FluentRun:
     Raises:
         NoActiveRun: this thread has none, and others have.
     """
-    run = _top() or process.default or _default(verb)
+    run = _top()
+    if run is None:
+        _refuse_after_handed(verb)
+        run = process.default or _default(verb)
     if run is process.launched and verb != "params":  # asking for parameters says nothing of how metrics come
         _say_used(run)
     return run
+
+
+def _refuse_after_handed(verb: str) -> None:
+    """Refuse to look for another run where one was handed to: that one has ended.
+
+    Raises:
+        NoActiveRun: one was.
+    """
+    handed = handed_here.get()
+    if handed is not None:
+        raise NoActiveRun(
+            f"{verb}: run {handed.name} ({handed.id[:8]}), which propagate() handed to this thread, has ended. "
+            "Log inside a child of it, which may come later: start_run(nested=True)."
+        )
 
 
 def _say_used(run: FluentRun) -> None:
@@ -448,7 +571,7 @@ def _default(verb: str) -> FluentRun:
     with process.lock:
         if process.default is not None:
             return process.default
-        elsewhere = [*process.open.values(), *process.inherited.values()]
+        elsewhere = [run for run in (*process.open.values(), *process.inherited.values()) if not run.detached]
         if launched is not None and _take_launched():
             process.default = launched
             _place(launched, _chosen_experiment())
@@ -463,5 +586,6 @@ def _default(verb: str) -> FluentRun:
         else:
             process.default = _new_run(None, _chosen_experiment(), None, None, None)
         process.default_thread = threading.get_ident()
-        _register(process.default)
+        register(process.default)
+        process.last = process.default
         return process.default

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gtrack.errors import InvalidValue, nearest
 from gtrack.fluent.active import get_run, project_here
+from gtrack.ops.experiment import all_experiments, name_of
+from gtrack.ops.find_experiments import check_view
 from gtrack.ops.frames import histories_frame, runs_frame
 from gtrack.ops.search import Choice, best_runs, find_runs
 from gtrack.records import Run
@@ -28,6 +30,8 @@ def search_runs(
     max_results: int | None = 1000,
     output_format: Literal["pandas"] = "pandas",
     experiment_ids: str | Sequence[str] | None = None,
+    run_view_type: int | None = None,
+    search_all_experiments: bool = False,
 ) -> pd.DataFrame: ...
 
 
@@ -40,6 +44,8 @@ def search_runs(
     *,
     output_format: Literal["list"],
     experiment_ids: str | Sequence[str] | None = None,
+    run_view_type: int | None = None,
+    search_all_experiments: bool = False,
 ) -> list[Run]: ...
 
 
@@ -50,6 +56,8 @@ def search_runs(
     max_results: int | None = 1000,
     output_format: str = "pandas",
     experiment_ids: str | Sequence[str] | None = None,
+    run_view_type: int | None = None,
+    search_all_experiments: bool = False,  # noqa: ARG001 - taken as MLflow has it
 ) -> pd.DataFrame | list[Run]:
     """Return the runs that a filter takes, live ones among them.
 
@@ -65,11 +73,14 @@ def search_runs(
         max_results: how many at the most; None for all.
         output_format: ``pandas`` or ``list``.
         experiment_ids: the same as ``experiment_names``: the id of an experiment is its name.
+        run_view_type: ``ViewType.ACTIVE_ONLY`` or ``ALL``, which are the same: what was deleted is in the history alone.
+        search_all_experiments: taken as MLflow has it: without names or ids, the runs of all are meant anyhow.
 
     Raises:
         QueryError: the filter or the order is wrong.
-        InvalidValue: another ``output_format``.
+        InvalidValue: another ``output_format``, or ``ViewType.DELETED_ONLY``.
     """
+    check_view(run_view_type)
     if output_format not in {"pandas", "list"}:
         raise InvalidValue(f"output_format is 'pandas' or 'list', not {output_format!r}.")
     project = project_here()
@@ -156,8 +167,11 @@ def _experiments(
         return None
     wanted = [name for given in (names, ids) for name in ([given] if isinstance(given, str) else given or ())]
     known = {name for name, *_ in project.index.experiments()}
+    if not known.issuperset(wanted):  # one that has no run yet is no mistake, and MLflow's 0 is the default one
+        known.update(all_experiments(project))
+        wanted = [name_of(project, name) for name in wanted]
     for name in wanted:
-        if name not in known:
+        if name not in known and name != project.config.experiment:
             hint = nearest(str(name), known)
             warnings.warn(f"No run is of the experiment {name!r}.{hint}", UserWarning, stacklevel=3)
     return tuple(dict.fromkeys(str(name) for name in wanted))

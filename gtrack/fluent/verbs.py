@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePath
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import IO, TYPE_CHECKING, Any, SupportsFloat
 
 from gtrack.capture.data import describe
 from gtrack.capture.tables import table_to_bytes
 from gtrack.charts import figure_to_bytes, image_to_png
 from gtrack.errors import InvalidValue
 from gtrack.fluent.active import active, get_run, project_here, stack_here
+from gtrack.fluent.late import writing
 from gtrack.formats.names import check_artifact_path
 from gtrack.formats.params import over_default
 from gtrack.formats.values import plain_value
@@ -24,14 +26,16 @@ from gtrack.variables import GIVEN_TEXTS_VARIABLE, GIVEN_VARIABLE
 
 if TYPE_CHECKING:
     from gtrack.records import Input
+    from gtrack.writer import ActiveRun
 
 
-def log_param(key: str, value: object) -> None:
+def log_param(key: str, value: object, synchronous: bool | None = None) -> None:  # noqa: ARG001 - taken as MLflow has it
     """Log one parameter of the active run.
 
     Args:
         key: its name.
         value: bool, int, float, text, None, or lists and mappings of these; numpy scalars too.
+        synchronous: taken as MLflow has it, without effect: a call is on disk when it returns.
 
     Raises:
         ParamConflict: it has another value already.
@@ -41,22 +45,35 @@ def log_param(key: str, value: object) -> None:
     active("log_param").log_params({key: value})
 
 
-def log_params(params: Mapping[str, object]) -> None:
+def log_params(
+    params: Mapping[str, object],
+    synchronous: bool | None = None,  # noqa: ARG001 - taken as MLflow has it
+    run_id: str | None = None,
+) -> None:
     """Log several parameters of the active run, all or none.
 
     Args:
         params: name to value, as for ``log_param``; a mapping as a value nests, ``opt.lr`` is then the ``lr`` in ``opt``.
+        synchronous: as for ``log_param``.
+        run_id: as for ``log_metric``.
 
     Raises:
         ParamConflict: one has another value already.
         InvalidName: a name that cannot be written.
         InvalidValue: a value that cannot be written.
     """
-    active("log_params").log_params(params)
+    with _run("log_params", run_id) as run:
+        run.log_params(params)
 
 
 def log_metric(
-    key: str, value: SupportsFloat, step: SupportsFloat | None = None, timestamp: SupportsFloat | datetime | None = None
+    key: str,
+    value: SupportsFloat,
+    step: SupportsFloat | None = None,
+    timestamp: SupportsFloat | datetime | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+    model_id: str | None = None,
 ) -> None:
     """Log one value of a metric.
 
@@ -65,18 +82,27 @@ def log_metric(
         value: a number; nan and inf are kept, with a warning.
         step: position on the x axis; without one the value stands for the run and makes no history.
         timestamp: seconds (or milliseconds) since the epoch, or a datetime; now, when None.
+        synchronous: taken as MLflow has it, without effect: a call is on disk when it returns.
+        run_id: the run; the active one when None. One that has ended is committed anew, and keeps when and how it ended.
+        model_id: None: a metric belongs to a run here, not to a model.
 
     Raises:
         InvalidName: a name that cannot be written.
-        InvalidValue: no number.
+        InvalidValue: no number, or a ``model_id``.
     """
-    active("log_metric").log_metrics({key: value}, step, timestamp)
+    if run_id is None and model_id is None:
+        active("log_metric").log_metrics({key: value}, step, timestamp)
+    else:
+        log_metrics({key: value}, step, timestamp, synchronous, run_id, model_id)
 
 
 def log_metrics(
     metrics: Mapping[str, SupportsFloat],
     step: SupportsFloat | None = None,
     timestamp: SupportsFloat | datetime | None = None,
+    synchronous: bool | None = None,  # noqa: ARG001 - taken as MLflow has it
+    run_id: str | None = None,
+    model_id: str | None = None,
 ) -> None:
     """Log values of several metrics at one step, as one row.
 
@@ -84,11 +110,22 @@ def log_metrics(
         metrics: name to number.
         step: as for ``log_metric``.
         timestamp: as for ``log_metric``.
+        synchronous: as for ``log_metric``.
+        run_id: as for ``log_metric``.
+        model_id: as for ``log_metric``.
 
     Raises:
         InvalidName: a name that cannot be written.
-        InvalidValue: no number.
+        InvalidValue: no number, or a ``model_id``.
     """
+    if run_id is not None or model_id is not None:
+        if model_id is not None:
+            raise InvalidValue(
+                f"A metric belongs to a run here, not to the model {model_id!r}: leave model_id out; its run has both."
+            )
+        with _run("log_metrics", run_id) as run:
+            run.log_metrics(metrics, step, timestamp)
+        return
     stack = stack_here.get()
     (stack[-1] if stack and not stack[-1].ended else active("log_metrics")).log_metrics(metrics, step, timestamp)
 
@@ -108,42 +145,84 @@ def define_metric(name: str, summary: str = "last", goal: str | None = None) -> 
     active("define_metric").define_metric(name, summary, goal)
 
 
-def log_artifact(path: str | Path, artifact_path: str | PurePath | None = None) -> None:
+def log_artifact(
+    local_path: str | Path, artifact_path: str | PurePath | None = None, run_id: str | None = None
+) -> None:
     """Copy a file into the run's artifacts.
 
     Args:
-        path: the file.
+        local_path: the file.
         artifact_path: the directory below the artifacts that it goes into, as in MLflow.
+        run_id: the run; the active one when None. One that has ended is committed anew, and keeps when and how it ended.
 
     Raises:
         ArtifactError: it is missing, no file, or changed while it was copied.
         InvalidPath: an unsafe ``artifact_path``.
     """
-    source = Path(path)
+    source = Path(local_path)
     check_source(source)
-    active("log_artifact").log_artifact(source, _below(artifact_path, source.name))
+    with _run("log_artifact", run_id) as run:
+        run.log_artifact(source, below(artifact_path, source.name))
 
 
-def log_artifacts(directory: str | Path, artifact_path: str | PurePath | None = None) -> None:
+def log_artifacts(
+    local_dir: str | Path, artifact_path: str | PurePath | None = None, run_id: str | None = None
+) -> None:
     """Copy everything in a directory into the run's artifacts, under the same paths.
 
     Args:
-        directory: the directory.
+        local_dir: the directory.
         artifact_path: as for ``log_artifact``.
+        run_id: as for ``log_artifact``.
 
     Raises:
         ArtifactError: it is no directory, or something in it cannot be taken; nothing of it is copied then.
         InvalidPath: an unsafe path.
     """
-    found = [(_below(artifact_path, inside), path) for inside, path in walk(Path(directory))]
+    found = [(below(artifact_path, inside), path) for inside, path in walk(Path(local_dir))]
     for inside, _ in found:
         check_artifact_path(inside)
-    into = active("log_artifacts")
-    for inside, path in found:
-        into.log_artifact(path, inside)
+    with _run("log_artifacts", run_id) as run:
+        for inside, path in found:
+            run.log_artifact(path, inside)
 
 
-def _below(directory: str | PurePath | None, name: str) -> str:
+def log_stream(stream: IO[bytes], artifact_file: str | PurePath, run_id: str | None = None) -> None:
+    """Keep what a binary stream gives as an artifact.
+
+    Args:
+        stream: read from where it stands to its end.
+        artifact_file: path below the artifacts, such as ``model.bin``.
+        run_id: as for ``log_artifact``.
+
+    Raises:
+        InvalidValue: no binary stream.
+        InvalidPath: an unsafe path.
+    """
+    artifact_file = check_artifact_path(_path(artifact_file))
+    data = stream.read() if hasattr(stream, "read") else None
+    if not isinstance(data, bytes):
+        raise InvalidValue(f"log_stream takes a stream of bytes, not {type(stream).__name__}.")
+    _keep("log_stream", data, artifact_file, run_id)
+
+
+@contextmanager
+def _run(verb: str, run_id: str | None) -> Iterator[ActiveRun]:
+    """Give the run that a verb logs into: that of an id, else the active one."""
+    if run_id is None:
+        yield active(verb)
+    else:
+        with writing(run_id) as run:
+            yield run
+
+
+def _keep(verb: str, data: bytes, artifact_file: str, run_id: str | None) -> None:
+    with _run(verb, run_id) as run:
+        run.log_bytes(data, artifact_file)
+
+
+def below(directory: str | PurePath | None, name: str) -> str:
+    """Return the path of an artifact in a directory below the artifacts."""
     return f"{_path(directory).rstrip('/')}/{name}" if directory else name
 
 
@@ -168,27 +247,44 @@ def log_figure(figure: object, artifact_file: str | PurePath) -> None:
     active("log_figure").log_bytes(data, path)
 
 
-def log_image(image: object, artifact_file: str | PurePath) -> None:
+def log_image(
+    image: object, artifact_file: str | PurePath | None = None, key: str | None = None, step: int | None = None
+) -> None:
     """Keep an image as a PNG.
 
     Args:
         image: PIL image, or array of H×W, H×W×1, H×W×3 or H×W×4, uint8 or float in [0, 1].
         artifact_file: path below the artifacts, such as ``samples/0.png``.
+        key: instead of a path, the name of a series of images: they are ``images/<key>/<step>.png``.
+        step: position in the series; 0 when None.
 
     Raises:
-        InvalidValue: another shape, type or range.
+        InvalidValue: another shape, type or range, or not just one of a path and a key.
         InvalidPath: an unsafe path.
     """
-    artifact_file = check_artifact_path(_path(artifact_file))
-    active("log_image").log_bytes(image_to_png(image), artifact_file)
+    path = image_path(artifact_file, key, step)
+    active("log_image").log_bytes(image_to_png(image), path)
 
 
-def log_text(text: str, artifact_file: str | PurePath) -> None:
+def image_path(artifact_file: str | PurePath | None, key: str | None, step: int | None) -> str:
+    """Return where an image is kept: at a path, or as one of a series.
+
+    Raises:
+        InvalidValue: not just one of a path and a key.
+        InvalidPath: an unsafe path.
+    """
+    if (artifact_file is None) is (key is None):
+        raise InvalidValue("log_image takes either artifact_file, a path, or key, the name of a series of images.")
+    return check_artifact_path(f"images/{key}/{step or 0:06d}.png" if artifact_file is None else _path(artifact_file))
+
+
+def log_text(text: str, artifact_file: str | PurePath, run_id: str | None = None) -> None:
     """Keep a text as an artifact, in UTF-8.
 
     Args:
         text: the text.
         artifact_file: path below the artifacts, such as ``report.md``.
+        run_id: as for ``log_artifact``.
 
     Raises:
         InvalidValue: no text.
@@ -196,23 +292,33 @@ def log_text(text: str, artifact_file: str | PurePath) -> None:
     """
     if not isinstance(text, str):
         raise InvalidValue(f"log_text takes text, not {type(text).__name__}.")
-    active("log_text").log_bytes(text.encode(errors="replace"), check_artifact_path(_path(artifact_file)))
+    _keep("log_text", text.encode(errors="replace"), check_artifact_path(_path(artifact_file)), run_id)
 
 
-def log_dict(dictionary: Mapping[str, Any], artifact_file: str | PurePath) -> None:
+def log_dict(dictionary: Mapping[str, Any], artifact_file: str | PurePath, run_id: str | None = None) -> None:
     """Keep a mapping as YAML, or as JSON when the path ends in ``.json``.
 
     Args:
         dictionary: names to bools, numbers, texts, None, lists and mappings; numpy scalars too.
         artifact_file: path below the artifacts, such as ``config.yaml``.
+        run_id: as for ``log_artifact``.
 
     Raises:
         InvalidValue: it holds what cannot be written.
         InvalidPath: an unsafe path.
     """
     artifact_file = check_artifact_path(_path(artifact_file))
+    _keep("log_dict", dict_to_bytes(dictionary, artifact_file), artifact_file, run_id)
+
+
+def dict_to_bytes(dictionary: Mapping[str, Any], path: str) -> bytes:
+    """Return a mapping as YAML, or as JSON when the path ends in ``.json``.
+
+    Raises:
+        InvalidValue: it holds what cannot be written, or is none.
+    """
     try:
-        as_json = artifact_file.lower().endswith(".json")
+        as_json = path.lower().endswith(".json")
         text = (
             json.dumps(dictionary, indent=2, ensure_ascii=False, default=lambda value: plain_value(value, "dictionary"))
             + "\n"
@@ -222,8 +328,8 @@ def log_dict(dictionary: Mapping[str, Any], artifact_file: str | PurePath) -> No
     except InvalidValue:
         raise
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidValue(f"log_dict({artifact_file!r}): {error}.") from error
-    active("log_dict").log_bytes(text.encode(errors="replace"), artifact_file)
+        raise InvalidValue(f"log_dict({path!r}): {error}.") from error
+    return text.encode(errors="replace")
 
 
 def _plain_mapping(dictionary: object) -> dict[str, Any]:
@@ -233,19 +339,20 @@ def _plain_mapping(dictionary: object) -> dict[str, Any]:
     return value
 
 
-def log_table(data: object, artifact_file: str | PurePath) -> None:
+def log_table(data: object, artifact_file: str | PurePath, run_id: str | None = None) -> None:
     """Keep a table as CSV, TSV, JSON or parquet.
 
     Args:
         data: DataFrame, mapping of columns, or list of rows.
         artifact_file: path below the artifacts, such as ``scores.csv``; its suffix says the format.
+        run_id: as for ``log_artifact``.
 
     Raises:
         InvalidValue: it is no table, or the suffix is another.
         InvalidPath: an unsafe path.
     """
     artifact_file = check_artifact_path(_path(artifact_file))
-    active("log_table").log_bytes(table_to_bytes(data, artifact_file), artifact_file)
+    _keep("log_table", table_to_bytes(data, artifact_file), artifact_file, run_id)
 
 
 def log_input(data: object, name: str | None = None, source: str | Path | None = None) -> Input:
@@ -269,12 +376,13 @@ def log_input(data: object, name: str | None = None, source: str | Path | None =
     return one
 
 
-def set_tag(key: str, value: object) -> None:
+def set_tag(key: str, value: object, synchronous: bool | None = None) -> None:  # noqa: ARG001 - taken as MLflow has it
     """Set one tag of the active run; one of that name that it has is replaced.
 
     Args:
         key: its name.
         value: becomes text.
+        synchronous: as for ``log_param``.
 
     Raises:
         InvalidName: a name that cannot be written.
@@ -282,11 +390,12 @@ def set_tag(key: str, value: object) -> None:
     active("set_tag").set_tags({key: value})
 
 
-def set_tags(tags: Mapping[str, object]) -> None:
+def set_tags(tags: Mapping[str, object], synchronous: bool | None = None) -> None:  # noqa: ARG001 - taken as MLflow has it
     """Set several tags of the active run.
 
     Args:
         tags: name to value, as for ``set_tag``.
+        synchronous: as for ``log_param``.
 
     Raises:
         InvalidName: a name that cannot be written.

@@ -119,9 +119,14 @@ def run_path(experiment: str, run_id: str) -> str:
     return f"{EXPERIMENTS}/{encode_experiment(experiment)}/{run_id[:2]}/{run_id}"
 
 
+def experiment_directory(experiment: str) -> str:
+    """Return the path of the experiment on the runs branch."""
+    return f"{EXPERIMENTS}/{encode_experiment(experiment)}"
+
+
 def experiment_path(experiment: str) -> str:
     """Return the path of the experiment's own file on the runs branch."""
-    return f"{EXPERIMENTS}/{encode_experiment(experiment)}/experiment.yaml"
+    return f"{experiment_directory(experiment)}/experiment.yaml"
 
 
 def is_dot_git(part: str) -> bool:

@@ -1,15 +1,16 @@
-"""Change what is said about a run, while it runs or afterwards: its tags and its notes."""
+"""Change what is said about a run, while it runs or afterwards: its tags, its notes, its name, how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from gtrack.errors import UsageError, nearest
-from gtrack.formats.names import check_name
-from gtrack.formats.values import plain_value
+from gtrack.errors import RunIsActive, UsageError, nearest
+from gtrack.formats.names import check_name, check_run_name
+from gtrack.formats.values import final_status, plain_value
 from gtrack.project import Project
-from gtrack.records import Run
+from gtrack.records import Run, Status
 
 
 def edit_tags(project: Project, run: Run, tags: Mapping[str, str], remove: Collection[str] = ()) -> Run:
@@ -53,6 +54,38 @@ def edit_notes(project: Project, run: Run, text: str, *, append: bool = False) -
         head["notes"] = (f"{old}\n\n{clean}" if append and old else clean) or None
 
     return _edit(project, run, change, "noted")
+
+
+def edit_name(project: Project, run: Run, name: str) -> Run:
+    """Call a run something else; it stays the run of its id.
+
+    Raises:
+        InvalidName: a name that cannot be written.
+        GitError: git refuses.
+    """
+    checked = check_run_name(name)
+    return _edit(project, run, lambda head: head.update(name=checked), "renamed")
+
+
+def edit_end(project: Project, run: Run, status: str | Status | None, ended: datetime | None = None) -> Run:
+    """Say of a run that has ended how it really ended, and when; None leaves it as it is.
+
+    Raises:
+        InvalidValue: no run ends so.
+        RunIsActive: it has not ended.
+        GitError: git refuses.
+    """
+    final = run.status if status is None else final_status(status)
+    if project.live.find(run.id) is not None:
+        raise RunIsActive(f"Run {run.name} ({run.short_id}) has not ended: whoever writes it says how it ends.")
+    moment = ended or run.ended
+    if (final, moment) == (run.status, run.ended):
+        return run
+
+    def change(head: dict[str, Any]) -> None:
+        head.update(status=final.value, ended=moment)
+
+    return project.store.edit(run.id, change, f"said to be {final}")
 
 
 def _edit(project: Project, run: Run, change: Callable[[dict[str, Any]], None], what: str) -> Run:

@@ -1,0 +1,123 @@
+"""Log into a run by its id: one that is open here, one that another process writes, or one that has ended."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gtrack.errors import RunIsActive
+from gtrack.fluent.active import FluentRun, process, project_here
+from gtrack.records import Status
+from gtrack.store.live import file_lock
+from gtrack.store.reopen import reopen
+from gtrack.writer import ActiveRun
+
+if TYPE_CHECKING:
+    from gtrack.project import Project
+    from gtrack.records import Run
+
+
+_LOCK_SECONDS = 30.0
+
+
+class _LateRun(ActiveRun):
+    """A run that had ended and is written to once more: when it ended, how, and of which code it is, stays as it was."""
+
+    ended_before: datetime | None = None
+
+    def _end_time(self) -> datetime:
+        return self.ended_before or super()._end_time()
+
+
+class _Turn:
+    """Whose turn it is to reopen a run: two threads that reopen one would meet in its live directory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+    def after_fork(self) -> None:
+        """Be free again: another thread of the parent may have held the lock, and is not here."""
+        self.lock = threading.RLock()
+
+
+_turn = _Turn()
+os.register_at_fork(after_in_child=_turn.after_fork)
+
+
+def open_here(run_id: str) -> FluentRun | None:
+    """Return the run of this id that this process writes, its own or one that it joined; None when it writes none."""
+    with process.lock:
+        if process.launched is not None and process.launched.id == run_id:
+            return process.launched
+        found = process.open.get(run_id) or process.inherited.get(run_id)
+        joined = process.joined.get(run_id)
+        return joined if found is None and joined is not None and joined.directory.is_dir() else found
+
+
+@contextmanager
+def writing(ref: str, project: Project | None = None) -> Iterator[ActiveRun]:
+    """Give the run to log into; one that has ended is reopened, and committed again at the end of the block.
+
+    Args:
+        ref: its id, or another reference.
+        project: where it is; that of the current directory when None.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunIsActive: it has not ended, and no process here writes it.
+        CommitFailed: it cannot be written, or not be committed again.
+    """
+    found = open_here(ref)
+    if found is not None:
+        yield found
+        return
+    place = project or project_here()
+    run = place.resolve(ref)
+    found = open_here(run.id)
+    if found is not None:
+        yield found
+        return
+    with _turn.lock, _alone(place):
+        live = place.live.find(run.id)
+        if live is not None and live.is_alive():
+            with process.lock:
+                process.joined[run.id] = FluentRun.join(live.path)
+            yield process.joined[run.id]
+            return
+        if live is not None:
+            place.recover()
+        run = place.resolve(run.id)  # anew: it may have ended since it was found
+        if run.status is Status.RUNNING:
+            raise RunIsActive(
+                f"Run {run.name} ({run.short_id}) has not ended, and is not written in this working copy: log into it there."
+            )
+        late = _reopened(place, run)
+        try:
+            yield late
+        finally:
+            late.end(run.status, run.exit_code)
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Keep other processes from reopening a run meanwhile; where there are no locks, their turn is not waited for."""
+    lock = None
+    with suppress(OSError, NotImplementedError):
+        directory = project.repo.common_dir / "gtrack"
+        directory.mkdir(exist_ok=True)
+        lock = file_lock(directory / "late.lock", _LOCK_SECONDS)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _reopened(project: Project, run: Run) -> _LateRun:
+    late = _LateRun(project, *reopen(project.store, project.live, run.id, run.code))
+    late.ended_before = run.ended
+    return late

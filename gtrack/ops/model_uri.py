@@ -1,0 +1,140 @@
+"""Where a model is: ``runs:/REF/path``, ``models:/NAME/VERSION`` and a local directory, brought to hand as a directory."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue
+from gtrack.formats.names import check_artifact_path
+from gtrack.models.mlmodel import MLMODEL, read_mlmodel
+from gtrack.ops.get import write_out
+from gtrack.project import Project
+from gtrack.records import MLFLOW_STAGES, Run
+
+RUNS = "runs:/"
+MODELS = "models:/"
+_FORMS = "'runs:/RUN/model', 'models:/NAME/VERSION', 'models:/NAME/STAGE', 'models:/NAME@STAGE' or a directory"
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """A model of a run.
+
+    Attributes:
+        run: the run.
+        path: of the model's directory, below the run's artifacts.
+        version: its number in the registry, when it was named by that.
+    """
+
+    run: Run
+    path: str
+    version: int | None = None
+
+    @property
+    def uri(self) -> str:
+        """Its ``runs:/`` URI, by the whole id."""
+        return f"{RUNS}{self.run.id}/{self.path}"
+
+
+def local_directory(uri: object) -> Path | None:
+    """Return the directory that a URI names by itself, None when it takes a repository to tell.
+
+    Raises:
+        InvalidValue: a URI of a kind that there is not.
+    """
+    if isinstance(uri, Path):
+        return uri
+    if not isinstance(uri, str) or not uri:
+        raise InvalidValue(f"A model is named by text such as {_FORMS}, not {uri!r}.")
+    if uri.startswith((RUNS, MODELS)):
+        return None
+    if uri.startswith("file:"):
+        return Path(uri.removeprefix("file://" if uri.startswith("file://") else "file:"))
+    if "://" in uri or uri.startswith(("runs:", "models:")):
+        raise InvalidValue(f"{uri!r} names no model that gtrack can load: give {_FORMS}.")
+    return Path(uri)
+
+
+def place_of(project: Project, uri: str) -> ModelPlace:
+    """Return the model that a ``runs:/`` or ``models:/`` URI names.
+
+    Raises:
+        InvalidValue: it is neither.
+        RunNotFound: no such run.
+        GTrackError: no such model, version or stage.
+    """
+    if uri.startswith(RUNS):
+        ref, _, path = uri.removeprefix(RUNS).strip("/").partition("/")
+        if not ref or not path:
+            raise InvalidValue(f"{uri!r} names no model: write runs:/RUN/PATH, such as runs:/last/model.")
+        return ModelPlace(project.resolve(ref), check_artifact_path(path))
+    if uri.startswith(MODELS):
+        return _registered(project, uri)
+    raise InvalidValue(f"{uri!r} names no model: give {_FORMS}.")
+
+
+def _registered(project: Project, uri: str) -> ModelPlace:
+    said = uri.removeprefix(MODELS).strip("/")
+    name, at, alias = said.rpartition("@")
+    if not at:
+        name, _, alias = said.rpartition("/")
+    if not name or not alias:
+        raise InvalidValue(
+            f"{uri!r} names no version: write models:/NAME/3, models:/NAME/latest, models:/NAME/production or models:/NAME@STAGE."
+        )
+    if alias.lower() in MLFLOW_STAGES:
+        alias = alias.lower()
+    if alias == "latest":
+        versions = [one for one in project.registry.versions(name) if one.registered]
+        found = max(versions, key=lambda one: one.version) if versions else project.registry.version(f"{name}@1")
+    else:
+        number = alias.removeprefix("v")
+        found = project.registry.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
+    if found.run_id is None or found.artifact is None:
+        raise InvalidValue(f"{uri!r} is a tag on a commit that is no run's, so there is no model to load.")
+    return ModelPlace(project.resolve(found.run_id), check_artifact_path(found.artifact), found.version)
+
+
+@contextmanager
+def at_hand(project: Project, place: ModelPlace) -> Iterator[Path]:
+    """Give a directory that holds a model: that of a live run itself, else a copy that goes when it has been used.
+
+    Raises:
+        ArtifactNotFound: the run has no model there.
+        ArtifactError: its content is not here, or the disk refuses.
+    """
+    live = project.live.find(place.run.id)
+    if live is not None and (live.artifacts / place.path / MLMODEL).is_file():
+        yield live.artifacts / place.path
+        return
+    known = project.artifacts(place.run.id)
+    chosen = [one for one in known if one.path.startswith(f"{place.path}/")]
+    if not any(one.path == f"{place.path}/{MLMODEL}" for one in chosen):
+        models = [one.path.removesuffix(f"/{MLMODEL}") for one in known if one.path.endswith(f"/{MLMODEL}")]
+        has = f"It has: {', '.join(models)}." if models else "It has none."
+        raise ArtifactNotFound(f"Run {place.run.name} ({place.run.short_id}) has no model at {place.path!r}. {has}")
+    directory = tempfile.mkdtemp(prefix="gtrack-model-")
+    keep = False
+    try:
+        write_out(project, place.run, chosen, Path(directory))
+        model = Path(directory, place.path)
+        keep = _has_artifacts(model)
+        yield model
+    finally:
+        if keep:  # a Python model may read them whenever it likes
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _has_artifacts(directory: Path) -> bool:
+    try:
+        return any(conf.get("artifacts") for conf in read_mlmodel(directory).flavours.values())
+    except FormatError:
+        return False

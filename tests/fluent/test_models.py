@@ -1,0 +1,328 @@
+"""Models in runs: logged whole or not at all, loaded with the trust that their origin has."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+import gtrack
+from gtrack import pyfunc
+from gtrack.errors import (
+    ArtifactNotFound,
+    GTrackError,
+    InvalidName,
+    InvalidPath,
+    InvalidValue,
+    RunNotFound,
+    UntrustedModel,
+)
+from gtrack.fluent.active import project_here, stack_here
+from gtrack.fluent.models import get_model_info, load_model, load_pyfunc, log_model, save_model
+from gtrack.git.repo import Repository
+from gtrack.ops.model_trust import remember, trusted_digests, trusted_file
+from tests.conftest import Git, run_git
+
+X, y = make_classification(80, 4, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def forest() -> Any:
+    return RandomForestClassifier(4, random_state=0).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def linear() -> Any:
+    return LogisticRegression().fit(X, y)
+
+
+@pytest.fixture
+def logged(quiet: Path, forest: Any) -> Any:
+    with gtrack.start_run("it"):
+        return log_model(forest, input_example=X[:3])
+
+
+def test_a_model_is_logged_committed_and_loaded(quiet: Path, forest: Any, git: Git) -> None:
+    with gtrack.start_run("it") as run:
+        info = log_model(forest, "deep/model", metadata={"a": 1}, input_example=X[:3])
+        assert info.model_uri == f"runs:/{run.id}/deep/model"
+        assert (info.run_id, info.artifact_path, info.registered_model_version) == (run.id, "deep/model", None)
+        np.testing.assert_array_equal(load_model(info.model_uri).predict_proba(X), forest.predict_proba(X))
+        assert get_model_info(info.model_uri).metadata == {"a": 1}
+    for uri in (info.model_uri, "runs:/it/deep/model", f"runs:/{run.id[:6]}/deep/model", "runs:/last/deep/model/"):
+        np.testing.assert_array_equal(load_model(uri).predict_proba(X), forest.predict_proba(X))
+    np.testing.assert_array_equal(load_pyfunc(info.model_uri).predict(X), forest.predict(X))
+    about = get_model_info("runs:/it/deep/model")
+    assert (about.model_uri, about.model_uuid, about.signature) == (info.model_uri, info.model_uuid, info.signature)
+    paths = git("ls-tree", "-r", "--name-only", "gtrack/runs").splitlines()
+    assert not [path for path in paths if ".part" in path]
+    assert any(path.endswith("/artifacts/deep/model/MLmodel") for path in paths)
+
+
+def test_a_path_that_is_taken_is_told_and_stays_as_it_was(quiet: Path, forest: Any, linear: Any) -> None:
+    with gtrack.start_run() as run:
+        info = log_model(forest)
+        gtrack.log_text("x", "notes/a.txt")
+        for path in ("model", "notes", "notes/a.txt"):
+            with pytest.raises(InvalidPath, match=r"has an artifact at .* already"):
+                log_model(linear, path)
+        with pytest.raises(InvalidPath, match="goes through an artifact that is a file"):
+            log_model(linear, "notes/a.txt/model")
+        for path in ("../x", "/x", "", ".git/x"):
+            with pytest.raises(InvalidPath):
+                log_model(linear, path)
+        assert get_model_info(str(info.model_uri)).model_uuid == info.model_uuid
+        assert not list(run.directory.glob(".*.part"))
+
+
+def test_what_cannot_be_written_leaves_nothing(quiet: Path, tmp_path: Path) -> None:
+    model = LogisticRegression().fit(X, y)
+    with gtrack.start_run() as run, (tmp_path / "log").open("w") as file:
+        model.log = file
+        with pytest.raises(InvalidValue, match="only lives in this process"):
+            log_model(model)
+        assert not (run.directory / "artifacts" / "model").exists()
+        assert not list(run.directory.glob(".*.part"))
+        del model.log
+        log_model(model)
+
+
+def test_threads_log_one_model_each(quiet: Path, linear: Any) -> None:
+    failed: list[GTrackError] = []
+    with gtrack.start_run() as run:
+
+        def log(path: str) -> None:
+            token = stack_here.set((run,))
+            try:
+                log_model(linear, path)
+            except GTrackError as error:
+                failed.append(error)
+            finally:
+                stack_here.reset(token)
+
+        threads = [threading.Thread(target=log, args=(path,)) for path in ("same", "same", "other")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [type(error) for error in failed] == [InvalidPath]
+        assert load_model(f"runs:/{run.id}/same").C == load_model(f"runs:/{run.id}/other").C
+
+
+def test_a_model_outside_of_a_run_opens_one(quiet: Path, linear: Any) -> None:
+    info = log_model(linear, name="as_mlflow_3_calls_it")
+    assert str(info.model_uri).endswith("/as_mlflow_3_calls_it")
+    assert gtrack.active_run() is not None
+
+
+@pytest.mark.slow
+def test_a_model_is_registered_when_its_run_is_committed(quiet: Path, forest: Any, linear: Any) -> None:
+    with gtrack.start_run() as run:
+        with pytest.raises(InvalidName):
+            log_model(forest, registered_model_name="no such.name")
+        assert not (run.directory / "artifacts" / "model").exists()
+        log_model(forest, registered_model_name="churn")
+    with gtrack.start_run():
+        log_model(linear, registered_model_name="churn")
+    np.testing.assert_array_equal(load_model("models:/churn/1").predict(X), forest.predict(X))
+    for uri in ("models:/churn/2", "models:/churn/latest", "models:/churn/v2", "models:/churn@2"):
+        np.testing.assert_array_equal(load_model(uri).coef_, linear.coef_)
+    assert get_model_info("models:/churn/1").registered_model_version == 1
+    assert get_model_info("models:/churn/1").run_id == run.id
+    project_here().registry.assign("churn", 1, "production")
+    for uri in ("models:/churn/Production", "models:/churn@production", "models:/churn/production"):
+        assert load_model(uri).n_estimators == 4
+    for uri in ("models:/churn/9", "models:/churn/staging", "models:/absent/1", "models:/absent/latest"):
+        with pytest.raises(GTrackError):
+            load_model(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "error", "message"),
+    [
+        ("runs:/nobody/model", RunNotFound, "nobody"),
+        ("runs:/it/absent", ArtifactNotFound, r"has no model at 'absent'. It has: model\."),
+        ("runs:/it/mod", ArtifactNotFound, "It has: model"),
+        ("runs:/it", InvalidValue, "runs:/RUN/PATH"),
+        ("runs:it/model", InvalidValue, "names no model that gtrack can load"),
+        ("runs:/it/../x", InvalidPath, "'..'"),
+        ("s3://bucket/model", InvalidValue, "names no model that gtrack can load"),
+        ("models:/churn", InvalidValue, "models:/NAME/3"),
+        ("", InvalidValue, "A model is named by text"),
+        (5, InvalidValue, "not 5"),
+    ],
+)
+def test_uris_that_name_no_model(logged: Any, uri: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        load_model(uri)
+
+
+# Trust
+
+
+class Evil:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return (exec, (f"open({str(self.marker)!r}, 'w').close()",))
+
+
+def test_a_pickle_from_somebody_else_does_not_run(logged: Any, quiet: Path, tmp_path: Path) -> None:
+    """A run that a remote brought says that it is this person's own; only what its pickle holds counts."""
+    clone = tmp_path / "theirs"
+    run_git("clone", "--quiet", str(quiet), str(clone), cwd=tmp_path)
+    run_git("fetch", "--quiet", "origin", "gtrack/runs:gtrack/runs", cwd=clone)
+    index, marker = {"GIT_INDEX_FILE": str(tmp_path / "index")}, tmp_path / "ran"
+    run_git("read-tree", "gtrack/runs", cwd=clone, env=index)
+    listed = run_git("ls-files", cwd=clone, env=index).splitlines()
+    path = next(name for name in listed if name.endswith("model/model.pkl"))
+    (tmp_path / "evil").write_bytes(pickle.dumps(Evil(marker)))
+    blob = run_git("hash-object", "-w", str(tmp_path / "evil"), cwd=clone)
+    run_git("update-index", "--cacheinfo", f"100644,{blob},{path}", cwd=clone, env=index)
+    tree = run_git("write-tree", cwd=clone, env=index)
+    commit = run_git("commit-tree", tree, "-p", "gtrack/runs", "-m", "A gift", cwd=clone)
+    run_git("update-ref", "refs/heads/gtrack/runs", commit, cwd=clone)
+    run_git("fetch", "--quiet", str(clone), "gtrack/runs:gtrack/runs", cwd=quiet)
+    for load in (load_model, load_pyfunc):
+        with pytest.raises(UntrustedModel, match=r"was not logged on this machine.*trust=True"):
+            load(str(logged.model_uri))
+    assert not marker.exists()
+
+
+def test_ours_in_a_clone_needs_trust_again(logged: Any, quiet: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    clone = tmp_path / "clone"
+    run_git("clone", "--quiet", str(quiet), str(clone), cwd=tmp_path)
+    run_git("fetch", "--quiet", "origin", "gtrack/runs:gtrack/runs", cwd=clone)
+    monkeypatch.chdir(clone)
+    with pytest.raises(PermissionError):
+        load_model("runs:/it/model")
+    assert load_model("runs:/it/model", trust=True).n_estimators == 4
+    assert load_pyfunc("runs:/it/model", trust=True).predict(X).shape == (80,)
+
+
+def test_the_digests_are_lines_of_one_file(logged: Any, quiet: Path) -> None:
+    repo = Repository.find(quiet)
+    path = trusted_file(repo)
+    assert path == quiet / ".git" / "gtrack" / "trusted"
+    assert path.read_text() == f"{logged.digests[0]}\n"
+    path.write_text(f"{path.read_text()}torn{'a' * 70}\n\n{'b' * 64}\n")
+    assert trusted_digests(repo) == {logged.digests[0], "b" * 64}
+    assert load_model(str(logged.model_uri)).n_estimators == 4
+    path.unlink()
+    with pytest.raises(UntrustedModel):
+        load_model(str(logged.model_uri))
+    remember(repo, list(logged.digests))
+    assert load_model(str(logged.model_uri)).n_estimators == 4
+
+
+def test_a_worktree_trusts_what_the_others_logged(logged: Any, quiet: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    run_git("worktree", "add", "--quiet", str(tmp_path / "tree"), cwd=quiet)
+    monkeypatch.chdir(tmp_path / "tree")
+    assert load_model("runs:/it/model").n_estimators == 4
+
+
+def test_a_skops_model_needs_no_trust_anywhere(quiet: Path, linear: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    info = save_model(linear, tmp_path / "saved" / "model")
+    assert info.digests == ()
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(load_model(tmp_path / "saved" / "model").coef_, linear.coef_)
+
+
+# Directories
+
+
+def test_a_model_is_saved_into_a_directory_of_its_own(
+    quiet: Path, forest: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "models" / "forest"
+    info = save_model(forest, target)
+    assert (info.model_uri, info.run_id, info.artifact_path) == (None, None, "forest")
+    assert [path.name for path in target.parent.iterdir()] == ["forest"]
+    for uri in (str(target), target, f"file://{target}", f"file:{target}"):
+        assert load_model(uri).n_estimators == 4
+    with pytest.raises(InvalidValue, match="is there already"):
+        save_model(forest, target)
+    monkeypatch.chdir(tmp_path)  # in no repository nothing is known to be ours
+    with pytest.raises(UntrustedModel):
+        load_model(target)
+    assert load_model(target, trust=True).n_estimators == 4
+    with pytest.raises(InvalidValue, match="could not be saved"):
+        save_model(forest, quiet / "README.md" / "x")
+    with pytest.raises(InvalidValue, match="A model is something with predict"):
+        save_model("text", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+# Python functions
+
+
+def test_pyfunc_has_the_names_that_scripts_know(quiet: Path, tmp_path: Path) -> None:
+    (tmp_path / "factor").write_text("3")
+
+    class Times(pyfunc.PythonModel):
+        def load_context(self, context: pyfunc.PythonModelContext) -> None:
+            self.factor = int(Path(context.artifacts["factor"]).read_text())
+            self.path = context.artifacts["factor"]
+
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            return np.asarray(model_input) * int(Path(self.path).read_text())
+
+    with gtrack.start_run():
+        info = pyfunc.log_model("times", Times(), artifacts={"factor": tmp_path / "factor"})
+        plain = pyfunc.log_model(python_model=lambda rows: rows, name="same")
+    model = pyfunc.load_model(str(info.model_uri))
+    assert isinstance(model, pyfunc.PyFuncModel)
+    assert model.predict([1, 2]).tolist() == [3, 6]
+    assert type(model.unwrap_python_model()).__name__ == "Times"
+    assert pyfunc.load_model(str(plain.model_uri)).predict([1]).tolist() == [1]
+    assert any(line.startswith("gtrack==") for line in info.requirements)
+    assert not any(line.startswith("gtrack==") for line in plain.requirements)
+    pyfunc.save_model(tmp_path / "out", python_model=Times(), artifacts={"factor": tmp_path / "factor"})
+    assert pyfunc.load_model(tmp_path / "out").predict([1]).tolist() == [3]
+    for bad in (None, "model.py"):
+        with pytest.raises(InvalidValue, match="python_model is a PythonModel"):
+            pyfunc.log_model("x", bad)
+    with pytest.raises(NotImplementedError, match="without predict"):
+        pyfunc.PythonModel().predict(pyfunc.PythonModelContext(), [])
+    log_model(LogisticRegression().fit(X, y), "sk")
+    estimator = load_pyfunc("runs:/last/sk")
+    with pytest.raises(GTrackError, match="of the flavour sklearn"):
+        estimator.unwrap_python_model()
+
+
+SCRIPT = """
+from gtrack.fluent.models import log_model
+from sklearn.ensemble import RandomForestClassifier
+
+log_model(RandomForestClassifier(3).fit([[0], [1]], [0, 1]), "model")
+"""
+
+
+@pytest.mark.slow
+def test_a_script_that_is_launched_logs_models_that_are_trusted(quiet: Path) -> None:
+    (quiet / "train.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "-m", "gtrack", "run", "train.py"], cwd=quiet, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert load_model("runs:/last/model").n_estimators == 3
+
+
+def test_large_models_go_through_lfs(quiet: Path, git: Git) -> None:
+    big = RandomForestClassifier(2, random_state=0).fit(X, y)
+    big.ballast_ = np.arange(2_000_000, dtype="float64")
+    with gtrack.start_run():
+        info = log_model(big)
+    np.testing.assert_array_equal(load_model(str(info.model_uri)).ballast_, big.ballast_)
+    path = next(p for p in git("ls-tree", "-r", "--name-only", "gtrack/runs").splitlines() if p.endswith("model.pkl"))
+    assert git("show", f"gtrack/runs:{path}").startswith("version https://git-lfs")
