@@ -92,6 +92,11 @@ def milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
+def is_of_training(metric: str) -> bool:
+    """Tell whether a metric is one of those that autologging computes on the training data: they say less than others."""
+    return metric.startswith("training_")
+
+
 @dataclass(frozen=True)
 class MetricDefinition:
     """How a metric is summarised and which direction is better (``define_metric``)."""

@@ -148,7 +148,7 @@ def colouring(column: Column, *, dark_is_high: bool) -> ScalarMappable:
     return ScalarMappable(norm, shades(dark_is_high=dark_is_high))
 
 
-def colour_bar(figure: Figure, axes: Axes, scale: ScalarMappable, column: Column) -> None:
+def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: ScalarMappable, column: Column) -> None:
     """Draw the scale of colours to the right of the axes, with a tick for each number where there are few."""
     bar = figure.colorbar(scale, ax=axes, pad=0.02, fraction=0.05)
     bar.set_label(plain(column.name, 50), parse_math=False)

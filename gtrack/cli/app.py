@@ -31,6 +31,8 @@ _COMMANDS = {
     "gtrack.cli.watching": ("watch",),
     "gtrack.cli.searching": ("best", "experiments", "index"),
     "gtrack.cli.plotting": ("plot",),
+    "gtrack.cli.models": ("models",),
+    "gtrack.cli.registering": ("register", "promote"),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),
 }
 """Which module has which commands, in the order of ``gtrack --help``."""

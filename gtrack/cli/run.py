@@ -31,7 +31,8 @@ _AFTER = "gtrack.after"
 _MOST_METRICS = 8
 _OPTIONS = (
     *("--module", "--param", "--params-file", "--experiment", "--name", "--tag", "--notes", "--input", "--artifacts"),
-    *("--metrics-file", "--seed", "--no-snapshot", "--require-clean", "--no-scan", "--no-figures", "--quiet"),
+    *("--metrics-file", "--seed", "--no-snapshot", "--require-clean", "--no-scan", "--no-figures", "--autolog"),
+    *("--quiet",),
 )
 _STYLES = {Status.FINISHED: "bold green", Status.FAILED: "bold red", Status.KILLED: "bold yellow"}
 
@@ -102,6 +103,10 @@ def run(
         bool, typer.Option("--no-scan", help="Do not take 'name: number' lines of the output for metrics.")
     ] = False,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Do not keep matplotlib figures.")] = False,
+    autolog: Annotated[
+        bool,
+        typer.Option("--autolog", help="Record every fit of scikit-learn: parameters, metrics, figures, the model."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing at the end but what went wrong.")] = False,
 ) -> None:
     """Run a script, a module or a command as a run.
@@ -133,6 +138,7 @@ def run(
         seed=seed,
         scan=not no_scan,
         figures=not no_figures,
+        autolog=autolog,
     )
     try:
         result = launch(open_project(ctx), request, _console())

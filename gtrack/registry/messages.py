@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gtrack.records import usual_goal
+from gtrack.records import is_of_training, usual_goal
 
 if TYPE_CHECKING:
     from gtrack.records import Number
@@ -49,9 +49,9 @@ def trailers_of(message: str) -> dict[str, list[str]]:
 
 
 def short_metrics(metrics: Mapping[str, Number]) -> str:
-    """Return the metrics of a run in one short line; those whose direction everybody knows come first."""
+    """Return metrics of a run in one short line: first those whose direction everybody knows, those of the training data last."""
     usable = [name for name, value in metrics.items() if not _UNCLEAR.search(name) and math.isfinite(value)]
-    usable.sort(key=lambda name: usual_goal(name) is None)
+    usable.sort(key=lambda name: (is_of_training(name), usual_goal(name) is None))
     text = ""
     for name in usable[:_MOST_METRICS]:
         longer = f"{text}, {name}={metrics[name]:.6g}" if text else f"{name}={metrics[name]:.6g}"

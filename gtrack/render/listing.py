@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gtrack.ops.compare import ABSENT
 from gtrack.ops.listing import ColumnSpec, Listing, column_value
-from gtrack.records import Run, Status
+from gtrack.records import Run, Status, is_of_training
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
 from gtrack.render.values import age, cut_middle, duration, iso, metric, plural, printable, value
 
@@ -32,7 +32,6 @@ DAMAGED_MARK = "!"
 
 _SHORTEST = {"name": 16, "experiment": 12, "notes": 16, "command": 16, "branch": 10, "user": 10, "host": 8}
 _SHORTEST_PARAM = 8
-_OF_TRAINING = "training_"
 _LEAST_TITLE = 16  # "f1_score_X_test": of a shorter one nobody could tell it from "f1_score_X_train"
 # The first metric matters more than the age, the first param more than the id; further ones take turns below these.
 _KEEP = {"name": 100, "status": 95, "started": 85, "experiment": 82, "id": 78, "duration": 45}
@@ -101,7 +100,7 @@ def _summary(listing: Listing) -> str:
 
 def _columns(specs: Sequence[ColumnSpec], listing: Listing, style: _Style) -> list[Column]:
     titles = [printable(spec.name) for spec in specs]
-    ranks = _ranks(specs, listing.runs)
+    ranks = _ranks(specs, listing)
     columns = []
     for position, spec in enumerate(specs):
         cells = [_cell(run, spec, style) for run in listing.runs]
@@ -119,14 +118,19 @@ def _columns(specs: Sequence[ColumnSpec], listing: Listing, style: _Style) -> li
     return columns
 
 
-def _ranks(specs: Sequence[ColumnSpec], runs: Sequence[Run]) -> dict[ColumnSpec, int]:
+def _ranks(specs: Sequence[ColumnSpec], listing: Listing) -> dict[ColumnSpec, int]:
     """Return how much each column matters among those of its group, from 0 for the one that matters most.
 
     What more runs have comes before what fewer have, and a metric of the training data, as autologging records several of,
-    after those of other data.
+    after those of other data; but the one by which the best runs were found, which is the first, stays the first.
     """
-    has = {spec: sum(column_value(run, spec) is not ABSENT for run in runs) for spec in specs}
-    ordered = sorted(specs, key=lambda spec: (spec.group, spec.name.startswith(_OF_TRAINING), -has[spec]))
+    has = {spec: sum(column_value(run, spec) is not ABSENT for run in listing.runs) for spec in specs}
+    decides = next((spec for spec in specs if spec.group == "metrics"), None) if listing.which == "best" else None
+
+    def key(spec: ColumnSpec) -> tuple[str, bool, bool, int]:
+        return spec.group, spec != decides, is_of_training(spec.name), -has[spec]
+
+    ordered = sorted(specs, key=key)
     ranks: dict[ColumnSpec, int] = {}
     for _, group in groupby(ordered, key=lambda spec: spec.group):
         ranks.update((spec, rank) for rank, spec in enumerate(group))

@@ -19,7 +19,7 @@ from tests.conftest import Git
 
 COMMANDS = [
     *("run", "ls", "show", "diff", "log", "get", "status", "watch", "best", "experiments", "index"),
-    *("tag", "note", "init", "recover", "plot"),
+    *("register", "promote", "tag", "note", "init", "recover", "plot", "models"),
 ]
 
 

@@ -73,3 +73,9 @@ def test_metrics_of_the_training_data_come_last(draw: Draw, now: datetime) -> No
     runs = [forest(n, n, 1, params={}, metrics=metrics) for n in range(3)]
     head = draw(lambda console: write_listing(console, list_runs(runs), now), 80).splitlines()[0]
     assert "f1_score_X_test" in head
+
+
+def test_the_metric_that_decides_is_shown_whatever_it_is_called(draw: Draw, now: datetime) -> None:
+    metrics = {"training_score": 1.0, **{f"a_metric_of_the_tests_{n}": 0.5 for n in range(9)}}
+    listing = list_runs([forest(n, n, 1, params={}, metrics=metrics) for n in range(3)], which="best")
+    assert "training_score" in draw(lambda console: write_listing(console, listing, now), 80).splitlines()[0]

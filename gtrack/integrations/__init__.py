@@ -1,0 +1,1 @@
+"""Autologging and callbacks for other libraries, one leaf each."""

@@ -1,0 +1,78 @@
+"""Records the fitted estimator itself, as a model with its signature, and as the page that notebooks show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gtrack.fluent.automatic import mark_automatic
+from gtrack.fluent.models import log_model
+from gtrack.integrations.sklearn.evaluation import Evaluation
+from gtrack.integrations.sklearn.runs import unsaid
+from gtrack.integrations.sklearn.settings import Settings
+from gtrack.models.signature import infer_signature
+from gtrack.writer import ActiveRun
+
+_ROWS = 5
+_PAGE = '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="UTF-8"/></head>\n<body>\n{}\n</body>\n</html>\n'
+
+
+def log_fitted_model(
+    run: ActiveRun, model: Any, evaluation: Evaluation, settings: Settings, path: str, registered: str | None = None
+) -> None:
+    """Write the model among the artifacts of the active run.
+
+    Args:
+        run: the active run.
+        model: the fitted estimator, or the best one of a search.
+        evaluation: what is known of the fit.
+        settings: what is recorded.
+        path: the directory that it becomes.
+        registered: what it is registered as.
+
+    Raises:
+        GTrackError: it cannot be written.
+    """
+    rows = first_rows(evaluation.call.X)
+    signature = None
+    if settings.log_model_signatures and rows is not None:
+        signature = infer_signature(rows, _output(model, rows, evaluation))
+    with unsaid():
+        log_model(
+            model,
+            path,
+            registered_model_name=registered,
+            signature=signature,
+            input_example=rows if settings.log_input_examples else None,
+            flavour="sklearn",
+        )
+    mark_automatic(run, path)
+
+
+def first_rows(data: Any) -> Any:
+    """Return the first few rows of any table, array or list; None without data."""
+    if data is None:
+        return None
+    if hasattr(data, "iloc"):
+        return data.iloc[:_ROWS]
+    return data[:_ROWS]
+
+
+def _output(model: Any, rows: Any, evaluation: Evaluation) -> Any:
+    """Return what the model makes of these rows, by the predictions that are there when there are any."""
+    if "predicted" in vars(evaluation):
+        return evaluation.predicted[:_ROWS]
+    for name in ("predict", "transform"):
+        if hasattr(model, name):
+            return getattr(model, name)(rows)
+    return None
+
+
+def log_page(run: ActiveRun, estimator: Any) -> None:
+    """Keep the diagram of an estimator as a page of its own.
+
+    Before it is fitted: of a fitted one scikit-learn shows every attribute, and computes some of them for it.
+    """
+    from sklearn.utils import estimator_html_repr
+
+    page = _PAGE.format(estimator_html_repr(estimator))
+    run.log_bytes(page.encode(errors="replace"), "estimator.html")

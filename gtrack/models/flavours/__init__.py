@@ -1,0 +1,1 @@
+"""What each library's models are written as and read from; ``table`` lists them."""
