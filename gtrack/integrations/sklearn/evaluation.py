@@ -66,7 +66,11 @@ class Evaluation:
         """Tell whether ``predict`` would compute the probabilities and take the class of the highest, and nothing else."""
         kind = type(self.estimator)
         owner = next((one.__name__ for one in kind.__mro__ if "predict" in one.__dict__), "")
-        return owner in _PREDICT_THE_MOST_PROBABLE and self.has_probabilities and getattr(self.estimator, "n_outputs_", 0) == 1
+        return (
+            owner in _PREDICT_THE_MOST_PROBABLE
+            and self.has_probabilities
+            and getattr(self.estimator, "n_outputs_", 0) == 1
+        )
 
     @property
     def has_probabilities(self) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 
 UNKNOWN = "unknown_dataset"
 _OURS = ("gtrack.", "wrapt", "sklearn.", "joblib.")
-_BETWEEN = ("gtrack.", "wrapt", "sklearn.utils._param_validation", "sklearn.utils.validation", "sklearn.metrics._scorer")
+_BETWEEN = (
+    "gtrack.",
+    "wrapt",
+    "sklearn.utils._param_validation",
+    "sklearn.utils.validation",
+    "sklearn.metrics._scorer",
+)
 """What stands between a script and the metric function that it calls, or has a scorer call."""
 _LONGEST_TEXT = 32
 

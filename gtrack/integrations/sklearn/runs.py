@@ -60,12 +60,11 @@ def run_for_fit(settings: Settings) -> FitRun | None:
     here = active_run()
     if switch.in_worker and (here is None or here.id not in process.open):
         return None
-    if not settings.exclusive:
-        if here is not None:
-            return FitRun(here, own=False)
-        if os.environ.get(RUN_DIR_VARIABLE) and not process.launched_taken:
-            # Asking for parameters is the one verb that does not say that the script logs its metrics by itself.
-            return FitRun(active("params"), own=False)
+    if here is None and os.environ.get(RUN_DIR_VARIABLE) and not process.launched_taken:
+        # Asking for parameters is the one verb that does not say that the script logs its metrics by itself.
+        here = active("params")
+    if here is not None and not settings.exclusive:
+        return FitRun(here, own=False)
     with keeping():
         return FitRun(start_run(nested=here is not None), own=True)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gtrack.fluent.active import process
 from gtrack.integrations.sklearn.beginning import log_params, log_tags, params_of, writable
 from gtrack.integrations.sklearn.evaluation import Evaluation
 from gtrack.integrations.sklearn.model import log_fitted_model
@@ -32,8 +33,10 @@ def log_search(target: FitRun, evaluation: Evaluation, settings: Settings, probl
     if results:
         with problems.of("cv_results.csv"):
             run.log_bytes(_table(results), "cv_results.csv")
+        last = process.last
         with problems.of("the child runs"):
             _log_children(target, search, settings, problems)
+        process.last = last  # the script asks for the run of its search, not for the last of these
 
 
 def _table(results: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,7 @@
+"""LightGBM: ``gtrack.lightgbm.autolog()``."""
+
+from __future__ import annotations
+
+from gtrack.integrations.lightgbm import autolog
+
+__all__ = ["autolog"]
