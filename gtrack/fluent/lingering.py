@@ -72,6 +72,9 @@ def linger(run: FluentRun) -> None:
     stack_here.set(tuple(one for one in stack_here.get() if one is not run))
     with process.lock:
         process.open.pop(run.id, None)
+        hooks = process.hooks.pop(run.id, [])
+    for do in hooks:
+        do()
     _keep(run, Status.FINISHED)
     _commit_eldest()
 
@@ -107,13 +110,17 @@ def settle() -> None:
 
 
 def _commit(run_id: str) -> None:
-    with _lingering.lock:
+    problem = None
+    with _lingering.lock:  # kept until it is in git: what comes late meanwhile would be lost with its live directory
         run, status = _lingering.runs.pop(run_id, (None, Status.FINISHED))
-    if run is not None:
-        try:
-            run.end(status)
-        except GTrackError as error:
-            warnings.warn(f"gtrack: {error}", stacklevel=2)
+        if run is not None:
+            try:
+                # Not FluentRun's, which takes the lock of the process: whoever holds that may be waiting for this one.
+                ActiveRun.end(run, status)
+            except GTrackError as error:
+                problem = error
+    if problem is not None:
+        warnings.warn(f"gtrack: {problem}", stacklevel=2)
 
 
 @contextmanager
@@ -157,6 +164,7 @@ def _writer(run: FluentRun, project: Project | None) -> ActiveRun:
 
 def _reopened(run: FluentRun, project: Project) -> ActiveRun:
     """Return the writer of a run of this process that is committed; it lingers."""
+    ActiveRun.end(run)  # another thread may be ending it just now: this waits until it is done
     found = project.resolve(run.id)
     live = project.live.find(run.id)
     if live is not None and live.is_alive():  # someone goes on with it

@@ -90,6 +90,10 @@ def _install_hooks(plan: LaunchPlan, program: Program, recorder: Recorder, hooks
         from gtrack.launch.hook_seed import seed_generators  # noqa: PLC0415
 
         seed_generators(plan.seed)
+    if plan.autolog:
+        from gtrack.launch.hook_autolog import start_autologging  # noqa: PLC0415
+
+        start_autologging(recorder.imports, recorder.notice)
     if plan.figures:
         from gtrack.launch.hook_figures import FigureHook  # noqa: PLC0415
 

@@ -30,6 +30,7 @@ class LaunchPlan:
             exactly the words that were typed (``007``, ``1.10``), not what YAML made of them.
         figures: whether matplotlib figures are kept.
         seed: what random generators are seeded with before the script runs; None leaves them alone.
+        autolog: whether autologging is switched on for the libraries that have it.
     """
 
     script: str | None = None
@@ -40,6 +41,7 @@ class LaunchPlan:
     texts: Mapping[str, str] = field(default_factory=dict)
     figures: bool = True
     seed: int | None = None
+    autolog: bool = False
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""

@@ -28,7 +28,7 @@ class Recorder:
     """
 
     def __init__(self, directory: Path, imports: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
-        self._imports = imports
+        self.imports = imports
         self._directory = directory
         self._pid = os.getpid()
         self._run: JoinedRun | None = None
@@ -96,7 +96,7 @@ class Recorder:
     def _joined(self) -> JoinedRun:
         if self._run is None:
             # A script that has nothing to record is not made to wait for this.
-            with self._imports():
+            with self.imports():
                 from gtrack.launch.joined import JoinedRun  # noqa: PLC0415
 
             self._run = JoinedRun(self._directory)

@@ -6,6 +6,7 @@ import io
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ CHARTS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def pixels(png: bytes) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(png: bytes) -> np.ndarray[Any, Any]:
     image = Image.open(io.BytesIO(png))
     assert image.format == "PNG"
     assert image.info["dpi"] == pytest.approx((100, 100), abs=0.1)

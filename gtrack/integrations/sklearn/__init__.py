@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gtrack.integrations.sklearn.autolog import autolog
+from gtrack.integrations.sklearn.autolog import autolog, autolog_by_default
 
-__all__ = ["autolog"]
+__all__ = ["autolog", "autolog_by_default"]

@@ -101,6 +101,12 @@ def autolog(  # noqa: PLR0913, PLR0917 - the signature that this field knows
         _watch_metrics()
 
 
+def autolog_by_default() -> None:
+    """Switch autologging on as it usually is, unless the script has said what it wants."""
+    if not switch.said:
+        autolog()
+
+
 def _watch_metrics() -> None:
     module = sys.modules.get("sklearn.metrics")
     if module is not None:

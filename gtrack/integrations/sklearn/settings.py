@@ -30,19 +30,21 @@ class Switch:
     Attributes:
         settings: what is recorded; None when it is off.
         pid: of the process that switched it on.
+        said: whether anybody has said what is to be recorded, or that nothing is.
     """
 
     def __init__(self) -> None:
         self.settings: Settings | None = None
         self.pid = 0
+        self.said = False
 
     def on(self, settings: Settings) -> None:
         """Record from now on."""
-        self.settings, self.pid = settings, os.getpid()
+        self.settings, self.pid, self.said = settings, os.getpid(), True
 
     def off(self) -> None:
         """Record no more."""
-        self.settings = None
+        self.settings, self.said = None, True
 
     @property
     def in_worker(self) -> bool:
