@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gtrack.errors import RunIsActive
 from gtrack.fluent.active import FluentRun, process, project_here
 from gtrack.records import Status
-from gtrack.store.live import file_lock
+from gtrack.store.locks import turn
 from gtrack.store.reopen import reopen
 from gtrack.writer import ActiveRun
 
@@ -81,7 +81,7 @@ def writing(ref: str, project: Project | None = None) -> Iterator[ActiveRun]:
     if found is not None:
         yield found
         return
-    with _turn.lock, _alone(place):
+    with _turn.lock, turn(place.repo.common_dir / "gtrack" / "late.lock", _LOCK_SECONDS):
         live = place.live.find(run.id)
         if live is not None and live.is_alive():
             with process.lock:
@@ -100,21 +100,6 @@ def writing(ref: str, project: Project | None = None) -> Iterator[ActiveRun]:
             yield late
         finally:
             late.end(run.status, run.exit_code)
-
-
-@contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Keep other processes from reopening a run meanwhile; where there are no locks, their turn is not waited for."""
-    lock = None
-    with suppress(OSError, NotImplementedError):
-        directory = project.repo.common_dir / "gtrack"
-        directory.mkdir(exist_ok=True)
-        lock = file_lock(directory / "late.lock", _LOCK_SECONDS)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 def _reopened(project: Project, run: Run) -> _LateRun:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from gtrack.errors import (
@@ -39,7 +38,7 @@ from gtrack.registry.tag_names import (
     model_in_tag,
     parse_reference,
 )
-from gtrack.store.live import file_lock
+from gtrack.store.locks import turn
 
 if TYPE_CHECKING:
     from gtrack.git.objects import Identity
@@ -480,7 +479,8 @@ class Registry:
             The model as it is then.
         """
         check_model(name)
-        with self._turn():
+        # So that two stages do not get one number; without a lock, the refs still decide.
+        with turn(self._repo.common_dir / "gtrack" / "registry.lock", _LOCK_SECONDS):
             for attempt in range(1, _TRIES + 1):
                 ledger = self.ledger(name)
                 acts = plan(ledger)
@@ -501,17 +501,3 @@ class Registry:
                         raise
                     time.sleep(random.SystemRandom().uniform(0, 0.02 * attempt))
         return self._known(self.ledger(name), name)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Take turns with the other writers here, so that two stages do not get one number. Without it, the refs still decide."""
-        directory = self._repo.common_dir / "gtrack"
-        lock = None
-        with suppress(OSError, NotImplementedError):
-            directory.mkdir(exist_ok=True)
-            lock = file_lock(directory / "registry.lock", _LOCK_SECONDS)
-        try:
-            yield
-        finally:
-            if lock is not None:
-                lock.release()

@@ -22,7 +22,7 @@ from gtrack.store.branch import BranchReader, Location
 from gtrack.store.index_read import read_rows
 from gtrack.store.index_schema import INDICES, SCHEMA, VERSION
 from gtrack.store.index_write import IndexWriter
-from gtrack.store.live import file_lock
+from gtrack.store.locks import file_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

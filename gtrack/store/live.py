@@ -39,6 +39,7 @@ from gtrack.formats.names import ARTIFACTS, RUN_ID
 from gtrack.formats.yamlio import dumps, load_mapping, parse_timestamp, scalar
 from gtrack.records import Run, Status
 from gtrack.store.liveness import Share, is_shared, read_exit
+from gtrack.store.locks import file_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -60,17 +61,6 @@ _NEW, _DONE = ".new-", ".done-"
 _LEFTOVER = re.compile(r"\.(?:new|done)-([0-9a-f]{32})-")
 _LOCK = re.compile(r"([0-9a-f]{32})(?:\.edit|\.script)?\.lock\Z")
 _ORPHAN_SECONDS = 60.0  # a lock without a directory may be that of a run which begins right now
-
-
-def file_lock(path: Path, seconds: float) -> BaseFileLock | None:
-    """Return the lock at ``path``, held, or None when somebody else kept it for ``seconds``."""
-    from filelock import FileLock, Timeout  # takes 25 ms
-
-    lock = FileLock(path, timeout=seconds, poll_interval=0.005, thread_local=False)
-    try:
-        return lock.acquire().lock
-    except Timeout:
-        return None
 
 
 def _failed(directory: Path, error: OSError) -> GTrackError:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,8 @@ from gtrack.git.worktree import checked_out, releases
 from gtrack.records import Artifact, Experiment, History, Run
 from gtrack.store.attributes import Attributes
 from gtrack.store.branch import BranchReader, Location
-from gtrack.store.live import EXPERIMENT_NEWS, edit_head, file_lock
+from gtrack.store.live import EXPERIMENT_NEWS, edit_head
+from gtrack.store.locks import turn
 from gtrack.store.run_commits import find_run_commit
 
 if TYPE_CHECKING:
@@ -172,21 +172,6 @@ class RunStore:
 
     # Writing
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Take turns with the other writers here. Only for speed: without the lock, compare-and-swap still decides."""
-        directory = self._repo.common_dir / "gtrack"
-        lock = None
-        # No lock to be had (a file system without locks, or a read-only one, of which git will tell): no turns, then.
-        with suppress(OSError, NotImplementedError):
-            directory.mkdir(exist_ok=True)
-            lock = file_lock(directory / "commit.lock", _LOCK_SECONDS)
-        try:
-            yield
-        finally:
-            if lock is not None:
-                lock.release()
-
     def _write(
         self, build: Callable[[BranchReader, FastImport], str], also: Sequence[Update], reason: str
     ) -> list[str]:
@@ -204,7 +189,8 @@ class RunStore:
                 f"The branch {self._config.branch} is checked out in {place}, and a run would move it away under those files. "
                 "Check out another branch there."
             )
-        with self._turn():
+        # Only for speed: without the lock, compare-and-swap still decides.
+        with turn(self._repo.common_dir / "gtrack" / "commit.lock", _LOCK_SECONDS):
             for attempt in range(1, _TRIES + 1):
                 branch = self.branch()
                 with FastImport(self._repo) as stream:
