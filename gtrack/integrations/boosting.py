@@ -12,9 +12,9 @@ from gtrack.capture.data import describe
 from gtrack.charts.importances import importances_png
 from gtrack.fluent.active import active_run
 from gtrack.fluent.models import log_model
+from gtrack.integrations.nesting import inside, is_inside
 from gtrack.integrations.patching import Autologging
-from gtrack.integrations.sklearn.nesting import inside, is_inside
-from gtrack.integrations.sklearn.problems import Problems
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.training_run import TrainingRun, add_params
 from gtrack.models.signature import infer_signature
 

@@ -10,28 +10,14 @@ from types import ModuleType
 from typing import Any
 
 from gtrack.capture.data import describe
-from gtrack.errors import InvalidValue
 from gtrack.fluent.active import active_run
+from gtrack.integrations.nesting import inside, is_inside
 from gtrack.integrations.patching import Autologging, replace_method
-from gtrack.integrations.sklearn.nesting import inside, is_inside
-from gtrack.integrations.sklearn.problems import Problems
-from gtrack.integrations.training_run import add_params
+from gtrack.integrations.problems import Problems
+from gtrack.integrations.training_run import add_params, check_rows
 from gtrack.writer import ActiveRun
 
 _ARGUMENTS = ("batch_size", "validation_split", "shuffle", "class_weight", "initial_epoch", "validation_freq")
-
-
-def check_rows(log_every_epoch: bool | None, log_every_n_steps: int | None) -> None:  # noqa: FBT001 - an argument of autolog
-    """Check that metrics are asked for in one way.
-
-    Raises:
-        InvalidValue: for each epoch and every so many batches, or neither; or a number below 1.
-    """
-    by_epoch = log_every_n_steps is None if log_every_epoch is None else log_every_epoch
-    if by_epoch == (log_every_n_steps is not None):
-        raise InvalidValue("Metrics are logged for each epoch, or every log_every_n_steps batches: choose one.")
-    if log_every_n_steps is not None and log_every_n_steps < 1:
-        raise InvalidValue(f"log_every_n_steps is a number of batches, 1 or more, not {log_every_n_steps}.")
 
 
 @dataclass(frozen=True)

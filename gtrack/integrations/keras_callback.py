@@ -7,9 +7,8 @@ from typing import Any
 
 from gtrack.errors import MissingLibrary
 from gtrack.fluent.models import log_model
-from gtrack.integrations.keras import check_rows
-from gtrack.integrations.sklearn.problems import Problems
-from gtrack.integrations.training_run import TrainingRun, add_params
+from gtrack.integrations.problems import Problems
+from gtrack.integrations.training_run import TrainingRun, add_params, check_rows
 from gtrack.writer import ActiveRun
 
 try:

@@ -13,7 +13,7 @@ from gtrack.errors import InvalidValue, ParamConflict, UsageError
 from gtrack.fluent.active import FluentRun, active, active_run, process, start_run
 from gtrack.fluent.lingering import late, linger
 from gtrack.formats.values import plain_value
-from gtrack.integrations.sklearn.problems import warn
+from gtrack.integrations.problems import warn
 from gtrack.records import Status
 from gtrack.variables import RUN_DIR_VARIABLE
 from gtrack.writer import ActiveRun
@@ -167,3 +167,16 @@ def _plain(value: Any) -> Any:
         return plain_value(value, "parameter")
     except InvalidValue:
         return str(value)
+
+
+def check_rows(log_every_epoch: bool | None, log_every_n_steps: int | None) -> None:  # noqa: FBT001 - an argument of autolog
+    """Check that metrics are asked for in one way.
+
+    Raises:
+        InvalidValue: for each epoch and every so many batches, or neither; or a number below 1.
+    """
+    by_epoch = log_every_n_steps is None if log_every_epoch is None else log_every_epoch
+    if by_epoch == (log_every_n_steps is not None):
+        raise InvalidValue("Metrics are logged for each epoch, or every log_every_n_steps batches: choose one.")
+    if log_every_n_steps is not None and log_every_n_steps < 1:
+        raise InvalidValue(f"log_every_n_steps is a number of batches, 1 or more, not {log_every_n_steps}.")

@@ -30,7 +30,7 @@ import gtrack
 from gtrack.errors import NotARepository
 from gtrack.fluent.models import get_model_info, load_model
 from gtrack.integrations import patching
-from gtrack.integrations.sklearn.nesting import inside
+from gtrack.integrations.nesting import inside
 from gtrack.integrations.xgboost import _autologging
 from gtrack.records import Status
 from gtrack.xgboost import autolog

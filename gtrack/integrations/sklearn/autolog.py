@@ -10,9 +10,9 @@ from types import ModuleType
 from gtrack.errors import InvalidValue
 from gtrack.fluent.lingering import settle
 from gtrack.formats.values import text_tags
+from gtrack.integrations.nesting import hand_over, work_for_sklearn
 from gtrack.integrations.sklearn.following import following, predict, score
 from gtrack.integrations.sklearn.metric_functions import MetricFunctions
-from gtrack.integrations.sklearn.nesting import hand_over, work_for_sklearn
 from gtrack.integrations.sklearn.patching import Patches
 from gtrack.integrations.sklearn.settings import Settings, switch
 from gtrack.integrations.sklearn.training import fit

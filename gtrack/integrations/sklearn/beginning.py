@@ -8,9 +8,9 @@ from typing import Any
 from gtrack.capture.data import describe
 from gtrack.errors import GTrackError, ParamConflict
 from gtrack.formats.values import plain_value
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.call import FitCall
 from gtrack.integrations.sklearn.estimators import is_search
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.writer import ActiveRun
 
 LONGEST_VALUE = 500

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gtrack.charts.classification import confusion_png, precision_recall_png, roc_png
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.evaluation import Evaluation
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.writer import ActiveRun
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from typing import Any
 from gtrack.capture.data import describe
 from gtrack.fluent.active import FluentRun
 from gtrack.fluent.lingering import late
+from gtrack.integrations.nesting import inside, is_inside
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.call import FitCall
 from gtrack.integrations.sklearn.names import called_by_script, spelled, variable_name
-from gtrack.integrations.sklearn.nesting import inside, is_inside
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.integrations.sklearn.settings import switch
 
 INFO = "metric_info.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from gtrack.charts.regression import predicted_png, residuals_png
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.evaluation import Evaluation
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.writer import ActiveRun
 
 _MOST_OUTPUTS = 7

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gtrack.fluent.active import process
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.beginning import log_params, log_tags, params_of, writable
 from gtrack.integrations.sklearn.evaluation import Evaluation
 from gtrack.integrations.sklearn.model import log_fitted_model
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.integrations.sklearn.runs import FitRun, start_child
 from gtrack.integrations.sklearn.settings import Settings
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gtrack.fluent.active import FluentRun
+from gtrack.integrations.nesting import inside, is_inside
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn import beginning
 from gtrack.integrations.sklearn.call import FitCall, read_call
 from gtrack.integrations.sklearn.classifier import classifier_metrics, log_classifier_figures
@@ -16,8 +18,6 @@ from gtrack.integrations.sklearn.evaluation import Evaluation
 from gtrack.integrations.sklearn.following import following
 from gtrack.integrations.sklearn.importances import log_importances
 from gtrack.integrations.sklearn.model import log_fitted_model, log_page
-from gtrack.integrations.sklearn.nesting import inside, is_inside
-from gtrack.integrations.sklearn.problems import Problems
 from gtrack.integrations.sklearn.regressor import log_regressor_figures, regressor_metrics
 from gtrack.integrations.sklearn.runs import FitRun, run_for_fit
 from gtrack.integrations.sklearn.search import log_search

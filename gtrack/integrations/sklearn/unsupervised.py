@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gtrack.integrations.problems import Problems
 from gtrack.integrations.sklearn.evaluation import Evaluation
-from gtrack.integrations.sklearn.problems import Problems
 
 _NUMBERS = (
     *("inertia_", "n_iter_", "lower_bound_", "reconstruction_err_", "kl_divergence_", "stress_"),
