@@ -135,7 +135,9 @@ def test_an_open_file_inside_is_one_clear_error(data: tuple[Any, Any], place: Pl
             bad.close()
 
 
-@pytest.mark.parametrize("thing", [5, "text", None, LogisticRegression, object()], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [5, "text", None, LogisticRegression, object()], ids=["number", "text", "none", "class", "object"]
+)
 def test_what_is_no_model_is_refused(thing: Any, place: Place) -> None:
     with pytest.raises(InvalidValue, match=r"A model is something with predict\(\)"):
         write_model(thing, place())

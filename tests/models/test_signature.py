@@ -42,7 +42,11 @@ def test_kinds_of_data() -> None:
     assert schema_of(np.zeros((4, 2, 3), "int8"), "x") == (Tensor("int8", (-1, 2, 3)),)
 
 
-@pytest.mark.parametrize("data", [object(), [], {}, None, pd.DataFrame({"a": [object()]})], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [object(), [], {}, None, pd.DataFrame({"a": [object()]})],
+    ids=["object", "list", "dict", "none", "column of objects"],
+)
 def test_what_has_no_schema_is_refused(data: Any) -> None:
     with pytest.raises(InvalidValue):
         schema_of(data, "The model's input")
