@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gtrack import keras as keras
     from gtrack import lightgbm as lightgbm
     from gtrack import lightning as lightning
+    from gtrack import models as models
     from gtrack import optuna as optuna
     from gtrack import pyfunc as pyfunc
     from gtrack import sklearn as sklearn
@@ -194,6 +195,7 @@ _MODULES = frozenset(
         "keras",
         "lightgbm",
         "lightning",
+        "models",
         "optuna",
         "pyfunc",
         "sklearn",

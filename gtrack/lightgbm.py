@@ -1,7 +1,50 @@
-"""LightGBM: ``gtrack.lightgbm.autolog()``."""
+"""LightGBM: autologging and models, under the names that scripts know from ``mlflow.lightgbm``."""
 
 from __future__ import annotations
 
-from gtrack.integrations.lightgbm import autolog
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["autolog"]
+from gtrack.fluent.models import load_model
+from gtrack.integrations.flavour_models import log_model_of, save_model_of
+from gtrack.integrations.lightgbm import autolog
+from gtrack.models.info import ModelInfo
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from gtrack.integrations.flavour_models import Logged, Saved
+
+__all__ = ["autolog", "load_model", "log_model", "save_model"]
+
+
+def log_model(lgb_model: Any, artifact_path: str | PurePath = "model", **about: Unpack[Logged]) -> ModelInfo:
+    """Write a LightGBM model among the artifacts of the active run; see ``gtrack.log_model``.
+
+    Args:
+        lgb_model: a booster or one of LightGBM's estimators.
+        artifact_path: the directory below the artifacts that it becomes.
+        about: what ``gtrack.log_model`` takes by keyword, such as ``signature``, ``input_example`` and
+            ``registered_model_name``.
+
+    Raises:
+        UsageError: an argument of MLflow's that has no meaning here.
+        InvalidValue: it cannot be written as one.
+        InvalidPath: an unsafe path, or one where something is already.
+    """
+    return log_model_of("lightgbm", lgb_model, artifact_path, **about)
+
+
+def save_model(lgb_model: Any, path: str | Path, **about: Unpack[Saved]) -> ModelInfo:
+    """Write a LightGBM model into a directory of its own, outside of any run; see ``gtrack.save_model``.
+
+    Args:
+        lgb_model: a booster or one of LightGBM's estimators.
+        path: a directory that does not exist yet, or is empty.
+        about: what ``gtrack.save_model`` takes by keyword.
+
+    Raises:
+        UsageError: an argument of MLflow's that has no meaning here.
+        InvalidValue: it cannot be written as one, or something is at ``path``.
+    """
+    return save_model_of("lightgbm", lgb_model, path, **about)

@@ -36,6 +36,8 @@ _DRAWING = (
 settings.register_profile("gtrack", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("gtrack")
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # the one that is installed; it is read when Keras is imported
+
 
 class Git(Protocol):
     """Runs git in the test's repository, or in ``cwd``, and returns its stdout without the last newline."""

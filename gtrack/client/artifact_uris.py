@@ -8,11 +8,13 @@ import shutil
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from gtrack.client.artifacts import in_directory, written_to
 from gtrack.client.client import GtrackClient
 from gtrack.client.entities import FileInfo
 from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue
 from gtrack.formats.yamlio import load_mapping
-from gtrack.ops.model_uri import MODELS, RUNS, local_directory, place_of
+from gtrack.ops.model_uri import MODELS, local_directory, place_of, split_run_uri
+from gtrack.records import Run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,8 +48,8 @@ def download_artifacts(
     client = GtrackClient(tracking_uri)
     local = _local(artifact_uri, run_id)
     if local is None:
-        run, path = _place(client, artifact_uri, run_id, artifact_path)
-        return client.download_artifacts(run, path, dst_path)
+        run, path, at = _place(client, artifact_uri, run_id, artifact_path)
+        return written_to(dst_path, client.project, run, path, at)
     if not local.exists():
         raise ArtifactNotFound(f"There is nothing at {local}.")
     if dst_path is None:
@@ -82,7 +84,9 @@ def list_artifacts(
     if _local(artifact_uri, run_id) is not None:
         raise InvalidValue(f"{artifact_uri!r} is a path on disk: list it with os.listdir.")
     client = GtrackClient(tracking_uri)
-    return client.list_artifacts(*_place(client, artifact_uri, run_id, artifact_path))
+    run, path, at = _place(client, artifact_uri, run_id, artifact_path)
+    project = client.project
+    return in_directory(project.artifacts(run.id) if at is None else project.store.artifacts(run.id, at), path)
 
 
 def load_text(artifact_uri: str) -> str:
@@ -147,17 +151,19 @@ def _local(artifact_uri: str | None, run_id: str | None) -> Path | None:
 
 def _place(
     client: GtrackClient, artifact_uri: str | None, run_id: str | None, artifact_path: str | PurePath | None
-) -> tuple[str, str]:
-    """Return the run and the path below its artifacts."""
+) -> tuple[Run, str, str | None]:
+    """Return the run, the path below its artifacts, and the commit that holds them when it is a registered version."""
     below = PurePath(artifact_path).as_posix() if artifact_path else ""
     if run_id is not None:
-        return run_id, below
+        return client.get_run(run_id), below, None
     uri = artifact_uri or ""
     if uri.startswith(MODELS):
         found = place_of(client.project, uri)
-        return found.run.id, f"{found.path}/{below}".rstrip("/")
-    ref, _, path = uri.removeprefix(RUNS).strip("/").partition("/")
-    return ref, f"{path}/{below}".strip("/")
+        return found.run, f"{found.path}/{below}".rstrip("/"), found.commit
+    named = split_run_uri(uri)
+    if named is None:
+        raise InvalidValue(f"{uri!r} names no run: write runs:/RUN or runs:/RUN/path.")
+    return client.get_run(named[0]), f"{named[1]}/{below}".strip("/"), None
 
 
 def _bytes(artifact_uri: str) -> bytes:
@@ -167,5 +173,7 @@ def _bytes(artifact_uri: str) -> bytes:
             raise ArtifactNotFound(f"There is no file {local}.")
         return local.read_bytes()
     client = GtrackClient()
-    run, path = _place(client, artifact_uri, None, None)
-    return client.project.artifact_bytes(client.get_run(run).id, path)
+    run, path, at = _place(client, artifact_uri, None, None)
+    if at is None:
+        return client.project.artifact_bytes(run.id, path)
+    return client.project.store.artifact_bytes(run.id, path, at)

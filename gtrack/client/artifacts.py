@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from gtrack.ops.experiment import name_of
 from gtrack.ops.get import choose, write_out
 from gtrack.ops.search import Choice, find_runs
 from gtrack.ops.tables import load_tables
+from gtrack.project import Project
+from gtrack.records import Artifact, Run
 from gtrack.store.artifacts import check_source, walk
 
 if TYPE_CHECKING:
@@ -131,14 +133,7 @@ class ArtifactMethods(Place):
         Raises:
             RunNotFound: no such run.
         """
-        inside = f"{PurePath(path).as_posix().rstrip('/')}/" if path else ""
-        found: dict[str, FileInfo] = {}
-        for artifact in self._project.artifacts(self._run(run_id).id):
-            name, slash, _ = artifact.path.removeprefix(inside).partition("/")
-            if artifact.path.startswith(inside):
-                place = f"{inside}{name}"
-                found[place] = FileInfo(place, is_dir=bool(slash), file_size=None if slash else artifact.size)
-        return [found[place] for place in sorted(found)]
+        return in_directory(self._project.artifacts(self._run(run_id).id), path)
 
     def download_artifacts(self, run_id: str, path: str | PurePath, dst_path: str | Path | None = None) -> str:
         """Write an artifact, a directory of them, or all (an empty path) to disk.
@@ -155,11 +150,7 @@ class ArtifactMethods(Place):
             ArtifactNotFound: the run has none there.
             ArtifactError: a file is in the way, or its content is not here.
         """
-        run, wanted = self._run(run_id), PurePath(path).as_posix() if path else ""
-        chosen = choose(self._project, run, None if wanted in {"", "."} else wanted)
-        directory = Path(tempfile.mkdtemp(prefix="gtrack-") if dst_path is None else dst_path)
-        write_out(self._project, run, chosen, directory)
-        return str((directory / wanted).resolve())
+        return written_to(dst_path, self._project, self._run(run_id), path)
 
     def load_table(
         self,
@@ -185,6 +176,46 @@ class ArtifactMethods(Place):
         wanted = None if run_ids is None else set(run_ids)
         chosen = [run for run in runs if wanted is None or run.id in wanted]
         return load_tables(self._project, chosen, _checked(artifact_file), extra_columns or ())
+
+
+def in_directory(artifacts: Iterable[Artifact], path: str | PurePath | None) -> list[FileInfo]:
+    """Return what lies in a directory of a run's artifacts, or in all of them, by name.
+
+    Args:
+        artifacts: all of the run.
+        path: the directory; None or an empty path for the top.
+    """
+    inside = f"{PurePath(path).as_posix().rstrip('/')}/" if path else ""
+    found: dict[str, FileInfo] = {}
+    for artifact in artifacts:
+        name, slash, _ = artifact.path.removeprefix(inside).partition("/")
+        if artifact.path.startswith(inside):
+            place = f"{inside}{name}"
+            found[place] = FileInfo(place, is_dir=bool(slash), file_size=None if slash else artifact.size)
+    return [found[place] for place in sorted(found)]
+
+
+def written_to(
+    dst_path: str | Path | None, project: Project, run: Run, path: str | PurePath, at: str | None = None
+) -> str:
+    """Write an artifact of a run, a directory of them, or all (an empty path) to disk, and return where it is now.
+
+    Args:
+        dst_path: the directory; one in the temporary directory when None.
+        project: where the run is.
+        run: the run.
+        path: below its artifacts.
+        at: the commit that they are taken from; as they are now, when None.
+
+    Raises:
+        ArtifactNotFound: the run has none there.
+        ArtifactError: a file is in the way, or its content is not here.
+    """
+    wanted = PurePath(path).as_posix() if path else ""
+    chosen = choose(project, run, None if wanted in {"", "."} else wanted, at=at)
+    directory = Path(tempfile.mkdtemp(prefix="gtrack-") if dst_path is None else dst_path)
+    write_out(project, run, chosen, directory, at=at)
+    return str((directory / wanted).resolve())
 
 
 def _checked(path: str | PurePath) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from gtrack.errors import InvalidValue
-from gtrack.fluent.active import FluentRun, project_at, project_here
+from gtrack.fluent.active import FluentRun, process, project_at
 from gtrack.fluent.late import open_here, writing
 from gtrack.fluent.place import check_registry, directory_of, uri_of
 from gtrack.project import Project
 from gtrack.records import Run
+from gtrack.variables import REPO_VARIABLE
 from gtrack.writer import ActiveRun
 
 
@@ -28,8 +30,14 @@ class Place:
     """
 
     def __init__(self, tracking_uri: str | PurePath | None = None, registry_uri: str | PurePath | None = None) -> None:
-        self._project = project_here() if not tracking_uri else project_at(directory_of(tracking_uri))
+        here = process.place or os.environ.get(REPO_VARIABLE) or ""
+        self._directory = directory_of(tracking_uri) if tracking_uri else str(Path.cwd() / here)
         check_registry(registry_uri, self._project)
+
+    @property
+    def _project(self) -> Project:
+        # Asked for anew each time: so runs that are over, and not in git yet, are committed before a question is answered.
+        return project_at(self._directory)
 
     @property
     def project(self) -> Project:

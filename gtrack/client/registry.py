@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from gtrack.client.entities import PagedList, offset_of, page
@@ -10,11 +9,11 @@ from gtrack.client.place import Place
 from gtrack.errors import InvalidValue, ModelNotFound, UsageError
 from gtrack.fluent.registry import register_run
 from gtrack.ops.clauses import in_order, parse_clauses
+from gtrack.ops.model_uri import split_run_uri
 from gtrack.records import MLFLOW_STAGES, ModelVersion, RegisteredModel
 from gtrack.registry.search import matching
 from gtrack.registry.tag_names import check_model, check_stage, is_no_stage
 
-_SOURCE = re.compile(r"runs:/+(?P<run>[^/]+)/(?P<path>.+?)/*\Z")
 _MODEL_KEYS = ("name", "creation_timestamp", "last_updated_timestamp")
 _VERSION_KEYS = ("name", "version_number", "version", "run_id", *_MODEL_KEYS[1:])
 
@@ -71,13 +70,13 @@ class RegistryMethods(Place):
             VersionExists: the run is another version.
         """
         _refuse(tags=tags, run_link=run_link)
-        found = _SOURCE.match(source) if isinstance(source, str) else None
-        if found is None:
+        ref, path = split_run_uri(source) or ("", "")
+        if not path:
             raise InvalidValue(f"The source of a model version is 'runs:/RUN/path', what a run kept; not {source!r}.")
-        run = self._run(found["run"])
+        run = self._run(ref)
         if run_id is not None and self._run(run_id).id != run.id:
             raise InvalidValue(f"The source {source!r} is of run {run.short_id}, not of {run_id!r}.")
-        return register_run(self._project, run, found["path"], name, reason=description)
+        return register_run(self._project, run, path, name, reason=description)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """Return a model.

@@ -10,10 +10,10 @@ from gtrack.client.entities import Metric, PagedList, Param, RunTag, check_size,
 from gtrack.client.place import Place
 from gtrack.errors import InvalidValue, RunIsActive
 from gtrack.fluent.active import FluentRun, process, register
-from gtrack.formats.history import check_time
+from gtrack.formats.history import check_step, check_time
 from gtrack.formats.mlflow_tags import split_tags
-from gtrack.formats.names import check_name
-from gtrack.formats.values import check_number
+from gtrack.formats.names import check_name, check_run_name
+from gtrack.formats.values import check_number, text_tags
 from gtrack.ops import remove
 from gtrack.ops.edit import edit_end, edit_name, edit_notes, edit_tags
 from gtrack.ops.experiment import name_of
@@ -196,14 +196,14 @@ class RunMethods(Place):
             InvalidName: a name that cannot be written.
             InvalidValue: a value that cannot be written.
         """
-        rows = list(_rows(metrics))
+        rows, said = list(_rows(metrics)), _checked_tags({one.key: one.value for one in tags})
         with self._writing(run_id) as run:
             if params:
                 run.log_params({one.key: one.value for one in params})
             for step, timestamp, values in rows:
                 run.log_metrics(values, step, timestamp)
-        if tags:
-            self.set_tags(run_id, {one.key: one.value for one in tags})
+        if said:
+            self.set_tags(run_id, said)
 
     def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:  # noqa: ARG002, FBT001 - as MLflow has it
         """Set a tag of a run, while it runs or afterwards.
@@ -214,7 +214,8 @@ class RunMethods(Place):
         self.set_tags(run_id, {key: value})
 
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
-        """Set tags of a run; see ``set_tag``."""
+        """Set tags of a run, all or none; see ``set_tag``."""
+        tags = _checked_tags(tags)
         here = self._here(run_id)
         if here is not None:
             here.set_tags(tags)
@@ -315,6 +316,15 @@ def _moment(milliseconds: int) -> datetime:
         raise InvalidValue(f"{milliseconds!r} milliseconds since the epoch are no time that can be written.") from None
 
 
+def _checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    """Return tags as they are written, when all of them can be, and the name that is among them too."""
+    checked = text_tags(tags, "set_tags")
+    name = split_tags(checked).name
+    if name is not None:
+        check_run_name(name)
+    return checked
+
+
 def _rows(metrics: Sequence[Metric]) -> Iterator[_Row]:
     """Yield metrics as rows: what is logged one after the other at one step and time is one row."""
     at: tuple[Number | None, float | None] | None = None
@@ -322,10 +332,11 @@ def _rows(metrics: Sequence[Metric]) -> Iterator[_Row]:
     for one in metrics:
         key, value = check_name(one.key, "metric"), check_number(one.value, f"metric {one.key!r}")
         moment = None if one.timestamp is None else check_time(one.timestamp)
-        if at is not None and ((one.step, moment) != at or key in values):
+        step = None if one.step is None else check_step(one.step)
+        if at is not None and ((step, moment) != at or key in values):
             yield *at, values
             values = {}
-        at = (one.step, moment)
+        at = (step, moment)
         values[key] = value
     if at is not None:
         yield *at, values

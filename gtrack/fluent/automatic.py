@@ -6,10 +6,6 @@ directory, one path a line.
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,21 +23,21 @@ def mark_automatic(run: ActiveRun, path: str) -> None:
     run.live.append(_MARK, f"{path}\n".encode())
 
 
-@contextmanager
-def giving_way(run: ActiveRun, path: str) -> Iterator[None]:
-    """Take an automatic artifact out of the way of what the block puts at ``path``; put it back when the block fails."""
-    known = (run.live.read(_MARK) or b"").decode(errors="replace").split("\n")
-    place = run.live.artifacts / path
-    if path not in known or not place.exists():
-        yield
-        return
-    aside = run.directory / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
-    place.rename(aside)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            aside.rename(place)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-    run.live.write(_MARK, "".join(f"{one}\n" for one in known if one not in {path, ""}).encode())
+def is_automatic(run: ActiveRun, path: str) -> bool:
+    """Tell whether nobody asked for the artifact at ``path``, so that it gives way."""
+    return path in _marked(run)
+
+
+def taken_over(run: ActiveRun, path: str) -> None:
+    """Say that what is at ``path`` is the script's own by now.
+
+    Raises:
+        GTrackError: the run is no longer there, or cannot be written to.
+    """
+    known = _marked(run)
+    if path in known:
+        run.live.write(_MARK, "".join(f"{one}\n" for one in known if one != path).encode())
+
+
+def _marked(run: ActiveRun) -> list[str]:
+    return [one for one in (run.live.read(_MARK) or b"").decode(errors="replace").split("\n") if one]

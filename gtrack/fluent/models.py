@@ -6,13 +6,12 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
 
 from gtrack.errors import InvalidValue, NoActiveRun, NotARepository
 from gtrack.fluent.active import FluentRun, active, project_here
-from gtrack.fluent.automatic import giving_way
+from gtrack.fluent.automatic import is_automatic, taken_over
 from gtrack.git.repo import Repository
 from gtrack.models import directory as directories
 from gtrack.models.info import ModelInfo
@@ -20,6 +19,8 @@ from gtrack.models.pyfunc import PyFuncModel
 from gtrack.ops.load_model import model_at
 from gtrack.ops.model_trust import remember
 from gtrack.ops.model_uri import RUNS, at_hand, local_directory, place_of
+from gtrack.registry.pending import promise
+from gtrack.registry.tag_names import check_model
 from gtrack.store.trees import add_directory
 
 
@@ -36,6 +37,7 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
     flavour: str | None = None,
     serialization_format: str | None = None,
     artifacts: Mapping[str, str | Path] | None = None,
+    extra_pip_requirements: Sequence[str] | str | None = None,
 ) -> ModelInfo:
     """Write a model among the artifacts of the active run, whole or not at all.
 
@@ -52,6 +54,7 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
         serialization_format: ``skops`` or ``cloudpickle``, for scikit-learn and LightGBM; skops where it is safe and quick
             when None.
         artifacts: name to a file or directory that a Python model finds in its context.
+        extra_pip_requirements: further lines for pip, beside those that are given or found.
 
     Returns:
         What is known of it; ``model_uri`` names it from now on.
@@ -59,9 +62,12 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
     Raises:
         InvalidValue: it is no model, or cannot be written.
         InvalidPath: an unsafe path, or one where something is already.
+        InvalidName: ``registered_model_name`` is outside the grammar.
         MissingLibrary: what writes it is not installed.
         ArtifactError: the disk refuses.
     """
+    if registered_model_name is not None:
+        check_model(registered_model_name)
     run = active("log_model")
     path = (
         name if name is not None else artifact_path.as_posix() if isinstance(artifact_path, PurePath) else artifact_path
@@ -82,12 +88,13 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
             artifact_path=path,
             serialization_format=serialization_format,
             artifacts=artifacts,
+            extra_pip_requirements=extra_pip_requirements,
         )
         remember(_repository_of(run), info.digests)
         return info
 
-    with giving_way(run, path):
-        info = add_directory(run.live.artifacts, path, fill)
+    info = add_directory(run.live.artifacts, path, fill, replacing=is_automatic(run, path))
+    taken_over(run, path)
     if registered_model_name is not None:
         _promise(run, registered_model_name, path)
     return replace(info, model_uri=f"{RUNS}{run.id}/{path}")
@@ -96,7 +103,7 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
 def _promise(run: FluentRun, name: str, path: str) -> None:
     """Have the model registered when its run is committed: until then there is nothing that a version could be of."""
     try:
-        import_module("gtrack.registry.pending").promise(run.live, name, path)
+        promise(run.live, name, path)
     except BaseException:
         shutil.rmtree(run.live.artifacts / path, ignore_errors=True)
         raise
@@ -121,6 +128,7 @@ def save_model(  # noqa: PLR0913 - the signature that this field knows
     flavour: str | None = None,
     serialization_format: str | None = None,
     artifacts: Mapping[str, str | Path] | None = None,
+    extra_pip_requirements: Sequence[str] | str | None = None,
 ) -> ModelInfo:
     """Write a model into a directory of its own, outside of any run; whole or not at all.
 
@@ -134,6 +142,7 @@ def save_model(  # noqa: PLR0913 - the signature that this field knows
         flavour: as for ``log_model``.
         serialization_format: as for ``log_model``.
         artifacts: as for ``log_model``.
+        extra_pip_requirements: as for ``log_model``.
 
     Raises:
         InvalidValue: it is no model, or cannot be written, or something is at ``path``.
@@ -156,6 +165,7 @@ def save_model(  # noqa: PLR0913 - the signature that this field knows
             artifact_path=target.name,
             serialization_format=serialization_format,
             artifacts=artifacts,
+            extra_pip_requirements=extra_pip_requirements,
         )
         if (repo := _repository_here()) is not None:
             remember(repo, info.digests)

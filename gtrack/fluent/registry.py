@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from gtrack.errors import InvalidValue
 from gtrack.fluent.active import get_run, project_here
+from gtrack.ops.model_uri import split_run_uri
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
 from gtrack.registry.artifact import check_artifact
 from gtrack.registry.pending import promise
 from gtrack.registry.search import matching
 from gtrack.registry.tag_names import check_model, is_no_stage
-
-_RUN_URI = re.compile(r"runs:/+(?P<ref>[^/]+)/(?P<path>.+?)/*\Z")
 
 
 def register_model(
@@ -93,10 +90,10 @@ def meant(model_uri: object, artifact: str) -> tuple[Run, str]:
     """
     if isinstance(model_uri, Run):
         return get_run(model_uri.id), artifact
-    found = _RUN_URI.match(model_uri) if isinstance(model_uri, str) else None
-    if found is None:
+    ref, path = split_run_uri(model_uri) or ("", "")
+    if not path:
         raise InvalidValue(f"A model to be registered is named 'runs:/RUN/path', or by a Run; not {model_uri!r}.")
-    return get_run(found["ref"]), found["path"]
+    return get_run(ref), path
 
 
 def transition_model_version_stage(

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from gtrack.capture.data import describe
 from gtrack.charts.importances import importances_png
 from gtrack.fluent.active import active_run
-from gtrack.fluent.models import log_model
+from gtrack.integrations.automatic_model import log_automatic_model
 from gtrack.integrations.nesting import inside, is_inside
 from gtrack.integrations.patching import Autologging
 from gtrack.integrations.problems import Problems
@@ -150,7 +150,8 @@ class _Recording:
         if self._settings.log_model_signatures and self._example is not None:
             with self._problems.of("the model's signature"):
                 signature = infer_signature(self._example, self._booster.predict(model, self._example))
-        log_model(
+        log_automatic_model(
+            self._run,
             model,
             registered_model_name=self._settings.registered_model_name,
             signature=signature,

@@ -7,6 +7,7 @@ from typing import Any
 
 from gtrack.errors import MissingLibrary
 from gtrack.fluent.models import log_model
+from gtrack.integrations.automatic_model import log_automatic_model
 from gtrack.integrations.problems import Problems
 from gtrack.integrations.training_run import TrainingRun, add_params, check_rows
 from gtrack.writer import ActiveRun
@@ -15,6 +16,8 @@ try:
     from keras.callbacks import Callback
 except ImportError as error:
     raise MissingLibrary("gtrack.keras needs Keras 3 and one of its backends: pip install 'gtrack[keras]'.") from error
+
+_FIT = "keras", "fit"
 
 
 class GtrackCallback(Callback):  # type: ignore[misc]  # Keras has no types
@@ -61,7 +64,7 @@ class GtrackCallback(Callback):  # type: ignore[misc]  # Keras has no types
 
     def on_train_begin(self, _logs: Mapping[str, Any] | None = None) -> None:
         """Open a run where none is active, and log what the training begins with."""
-        self._training = TrainingRun.begin("GtrackCallback", trains="fit", run_name=self._run_name, tags=self._tags)
+        self._training = TrainingRun.begin("GtrackCallback", trains=_FIT, run_name=self._run_name, tags=self._tags)
         optimizer = self.model.optimizer
         config = optimizer.get_config() if optimizer is not None else {}
         given = {
@@ -147,7 +150,7 @@ class AutologCallback(GtrackCallback):
         """Keep the model, quietly; the run ends when ``fit`` does."""
         if self._training is not None and self._log_model:
             with self._problems.of("the model"):
-                log_model(self.model, registered_model_name=self._registered_as)
+                log_automatic_model(self._training.run, self.model, registered_model_name=self._registered_as)
 
     def close(self, error: BaseException | None, *, silent: bool) -> None:
         """Say what could not be recorded, and end a run of its own."""

@@ -108,7 +108,7 @@ class GtrackLogger(_library.Logger):  # type: ignore[misc,name-defined]  # which
             run_id = get_run(self._run_id).id
             known = open_here(run_id)
             return TrainingRun(known or start_run(run_id=run_id, nested=True, tags=self._tags), own=known is None)
-        about = {"experiment": self._experiment_name, "run_name": self._run_name}
+        about: dict[str, Any] = {"experiment": self._experiment_name, "run_name": self._run_name}
         return TrainingRun.begin("GtrackLogger", child=any(about.values()), tags=self._tags, **about)
 
     @property

@@ -18,7 +18,10 @@ from gtrack.records import Status
 from gtrack.variables import RUN_DIR_VARIABLE
 from gtrack.writer import ActiveRun
 
-_unfinished: dict[str, tuple[str, int]] = {}
+Function = tuple[str, str]
+"""A function of a library: the package that it is defined in, or below, and its name."""
+
+_unfinished: dict[str, tuple[Function, int]] = {}
 """The runs that were opened for a training which has not ended: id to the function that trains and how deep it was nested."""
 
 
@@ -37,7 +40,7 @@ class TrainingRun:
         self._failed = False
 
     @classmethod
-    def begin(cls, who: str, *, trains: str | None = None, child: bool = False, **about: Any) -> TrainingRun:
+    def begin(cls, who: str, *, trains: Function | None = None, child: bool = False, **about: Any) -> TrainingRun:
         """Return the run for a training that begins now.
 
         Under ``gtrack run`` that is the launched run until a script starts one; it is not ended then, as the script may have
@@ -45,7 +48,7 @@ class TrainingRun:
 
         Args:
             who: who asks, for messages.
-            trains: name of the library's function that calls back, when nobody tells how it ends: a run that was opened for an
+            trains: the library's function that calls back, when nobody tells how it ends: a run that was opened for an
                 earlier call of it which is no longer under way was left by an exception, and is ended as failed.
             child: open a run of its own below the active one.
             about: what ``start_run`` takes, for a run of its own; for the active one only ``tags`` count.
@@ -107,7 +110,7 @@ class TrainingRun:
                 self.run.end(status)
 
 
-def _end_left_over(trains: str) -> None:
+def _end_left_over(trains: Function) -> None:
     while (current := active_run()) is not None and current.id in _unfinished:
         function, depth = _unfinished[current.id]
         if function != trains or _depth(trains) > depth:  # a training inside a training
@@ -116,12 +119,15 @@ def _end_left_over(trains: str) -> None:
         current.end(Status.FAILED)
 
 
-def _depth(function: str) -> int:
-    """Return how many calls of functions of this name are under way in this thread."""
+def _depth(trains: Function) -> int:
+    """Return how many calls of the library's function are under way in this thread; one of that name may be the script's."""
+    package, function = trains
     count = 0
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the only way to ask who calls
     while frame is not None:
-        count += frame.f_code.co_name == function
+        if frame.f_code.co_name == function:
+            module = str(frame.f_globals.get("__name__", ""))
+            count += module == package or module.startswith(f"{package}.")
         frame = frame.f_back
     return count
 

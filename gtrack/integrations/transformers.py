@@ -10,7 +10,7 @@ from typing import Any
 from gtrack.errors import MissingLibrary
 from gtrack.fluent.models import log_model
 from gtrack.fluent.verbs import log_artifacts
-from gtrack.integrations.training_run import TrainingRun, add_params
+from gtrack.integrations.training_run import Function, TrainingRun, add_params
 
 try:
     from transformers.trainer_callback import TrainerCallback
@@ -18,6 +18,8 @@ except ImportError as error:
     raise MissingLibrary(
         "gtrack.transformers needs transformers and PyTorch: pip install 'gtrack[transformers]'."
     ) from error
+
+_TRAIN = "transformers", "train"
 
 
 class GtrackCallback(TrainerCallback):  # type: ignore[misc]  # read without types, as PyTorch is below them
@@ -57,13 +59,13 @@ class GtrackCallback(TrainerCallback):  # type: ignore[misc]  # read without typ
     def on_train_begin(self, args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
         """Open a run where none is active, and log the parameters."""
         if state.is_world_process_zero:
-            self._training = self._begin(args, state, "train")
+            self._training = self._begin(args, state, _TRAIN)
             config = getattr(model, "config", None)
             add_params(
                 self._training.run, {**_known(args), **({"model": _known(config)} if config is not None else {})}
             )
 
-    def _begin(self, args: Any, state: Any, trains: str | None) -> TrainingRun:
+    def _begin(self, args: Any, state: Any, trains: Function | None) -> TrainingRun:
         name = self._run_name or (state.trial_name if state.is_hyper_param_search else None)
         if name is None and args.run_name and args.run_name != args.output_dir:  # which older versions put there
             name = args.run_name

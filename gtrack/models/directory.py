@@ -42,6 +42,7 @@ def write_model(  # noqa: PLR0913 - each is one thing that a model directory say
     artifact_path: str = "model",
     serialization_format: str | None = None,
     artifacts: Mapping[str, str | Path] | None = None,
+    extra_pip_requirements: Sequence[str] | str | None = None,
 ) -> ModelInfo:
     """Write a model directory.
 
@@ -58,6 +59,7 @@ def write_model(  # noqa: PLR0913 - each is one thing that a model directory say
         artifact_path: where it will lie among the run's artifacts.
         serialization_format: ``skops`` or ``cloudpickle``; skops where it is safe and quick when None.
         artifacts: name to file or directory that a Python model finds in its context.
+        extra_pip_requirements: further lines, after those of ``pip_requirements`` or those that were found.
 
     Raises:
         InvalidValue: it is no model, or cannot be written, or one of the others cannot.
@@ -67,6 +69,7 @@ def write_model(  # noqa: PLR0913 - each is one thing that a model directory say
     said = as_signature(signature)
     plain_metadata = _metadata(metadata)
     requirements = None if pip_requirements is None else checked_requirements(pip_requirements)
+    further = checked_requirements(extra_pip_requirements or ())
     options = Options(serialization_format, {name: Path(path) for name, path in (artifacts or {}).items()})
     if artifacts and chosen.name != PYTHON_FUNCTION:
         raise InvalidValue(f"artifacts go with a Python model; this one is of the flavour {chosen.name}.")
@@ -77,6 +80,7 @@ def write_model(  # noqa: PLR0913 - each is one thing that a model directory say
         written = chosen.write(model, directory, options)
         if requirements is None:
             requirements = requirements_for(_modules(written, said, example))
+        requirements = (*requirements, *further)
         write_environment(directory, requirements)
         uuid, created = stamp()
         info = ModelInfo(

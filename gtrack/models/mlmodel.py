@@ -12,7 +12,7 @@ from uuid import uuid4
 from gtrack.errors import FormatError, InvalidPath
 from gtrack.formats.names import check_artifact_path
 from gtrack.formats.yamlio import dumps, load_mapping
-from gtrack.models.info import PYTHON_FUNCTION, ModelInfo
+from gtrack.models.info import ModelInfo
 from gtrack.models.requirements import CONDA, PYTHON_ENV, REQUIREMENTS
 from gtrack.models.signature import ModelSignature
 from gtrack.version import __version__
@@ -124,8 +124,3 @@ def inside(directory: Path, name: object, what: str) -> Path:
             f"{directory / MLMODEL} names {name!r} as its {what}, which leads out of the directory. It is refused."
         )
     return path
-
-
-def python_function_of(info: ModelInfo) -> Mapping[str, Any] | None:
-    """Return what a model says of being served, None when it cannot be."""
-    return info.flavours.get(PYTHON_FUNCTION)

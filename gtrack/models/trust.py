@@ -14,6 +14,7 @@ import io
 import pickle
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,16 +54,36 @@ class Trust:
             FormatError: it cannot be read.
         """
         data = read(path)
-        if not self.everything and not self.known(hashlib.sha256(data).hexdigest()):
-            no_list = " A list of types is no answer here: it only works for models in skops' format." * bool(
-                self.types
-            )
-            raise UntrustedModel(
-                f"Loading {path.name} can run code that it holds, and it was not logged on this machine in this repository. If "
-                "you trust where it comes from, say so: load_model(…, trust=True), or --trust on the command line."
-                f"{no_list}"
-            )
+        self._check(path, lambda: hashlib.sha256(data).hexdigest())
         return data
+
+    def check_tree(self, place: Path) -> None:
+        """Check the files that a model opens by itself when it is loaded: it unpickles them as a rule.
+
+        Args:
+            place: a file, or a directory of which every file is checked.
+
+        Raises:
+            UntrustedModel: one was not written here, or leads elsewhere.
+            FormatError: one cannot be read.
+        """
+        if self.everything:
+            return
+        for path in sorted(place.rglob("*")) if place.is_dir() and not place.is_symlink() else [place]:
+            if path.is_symlink():
+                raise UntrustedModel(f"{path.name}, a file of the model, is a link, so nobody knows what it leads to.")
+            if not path.is_dir():
+                self._check(path, partial(sha256_of, path))
+
+    def _check(self, path: Path, digest: Callable[[], str]) -> None:
+        if self.everything or self.known(digest()):
+            return
+        no_list = " A list of types is no answer here: it only works for models in skops' format." * bool(self.types)
+        raise UntrustedModel(
+            f"Loading {path.name} can run code that it holds, and it was not logged on this machine in this repository. If "
+            "you trust where it comes from, say so: load_model(…, trust=True), or --trust on the command line."
+            f"{no_list}"
+        )
 
     def unpickle(self, path: Path, load: Callable[[BinaryIO], Any] = pickle.load) -> Any:
         """Return what a pickle holds.

@@ -24,14 +24,20 @@ class Written:
     changed: bool
 
 
-def choose(project: Project, run: Run, path: str | None) -> list[Artifact]:
+def choose(project: Project, run: Run, path: str | None, *, at: str | None = None) -> list[Artifact]:
     """Return the artifact at ``path``, all below it when it is a directory, or all when it is None.
+
+    Args:
+        project: where the run is.
+        run: whose artifacts.
+        path: which of them.
+        at: the commit that they are taken from; as they are now, when None.
 
     Raises:
         InvalidPath: an unsafe path.
         ArtifactNotFound: the run has none there.
     """
-    known = project.artifacts(run.id)
+    known = project.artifacts(run.id) if at is None else project.store.artifacts(run.id, at)
     if path is None:
         if not known:
             raise ArtifactNotFound(f"Run {run.name} has no artifacts.")
@@ -49,6 +55,7 @@ def write_out(
     artifacts: list[Artifact],
     directory: Path,
     *,
+    at: str | None = None,
     force: bool = False,
     tell: Callable[[Written], None] = lambda _: None,
 ) -> None:
@@ -59,6 +66,7 @@ def write_out(
         run: whose artifacts.
         artifacts: which ones.
         directory: where to; made when it does not exist.
+        at: as for ``choose``.
         force: replace files that are there and differ.
         tell: told of every file as it is written.
 
@@ -66,14 +74,20 @@ def write_out(
         InvalidPath: an unsafe path; nothing is written.
         ArtifactError: a file is in the way, a path leads through a link, the content is not here, or the disk refuses.
     """
+
+    def content(path: str) -> bytes:
+        if at is None:
+            return project.artifact_bytes(run.id, path)
+        return project.store.artifact_bytes(run.id, path, at)
+
     targets = [(artifact, _target(directory, artifact.path)) for artifact in artifacts]
     for artifact, target in targets:
         _check_way(directory, artifact.path)
-        if not force and _is_there(target) and not _same(target, project.artifact_bytes(run.id, artifact.path)):
+        if not force and _is_there(target) and not _same(target, content(artifact.path)):
             raise ArtifactError(f"{target} is there already and differs. Give another directory with -o, or --force.")
     for artifact, target in targets:
         try:
-            tell(_write(project.artifact_bytes(run.id, artifact.path), artifact, target, directory))
+            tell(_write(content(artifact.path), artifact, target, directory))
         except OSError as error:
             if isinstance(error, ArtifactError):
                 raise

@@ -35,7 +35,8 @@ def remember(repo: Repository, digests: Sequence[str]) -> None:
         path.parent.mkdir(exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, "".join(f"{digest}\n" for digest in digests).encode())
+            # A line break first: a last line that a power cut tore does not take the next one along.
+            os.write(descriptor, "".join(["\n", *(f"{digest}\n" for digest in digests)]).encode())
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -1,4 +1,8 @@
-"""Where a model is: ``runs:/REF/path``, ``models:/NAME/VERSION`` and a local directory, brought to hand as a directory."""
+"""Where a model is: ``runs:/REF/path``, ``models:/NAME/VERSION`` and a local directory, brought to hand as a directory.
+
+A registered version is what the commit holds that its tag is on: whatever is done to the run or to the runs branch since, or
+that neither is in this clone, changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue
+from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue, RunNotFound
 from gtrack.formats.names import check_artifact_path
 from gtrack.models.mlmodel import MLMODEL, read_mlmodel
 from gtrack.ops.get import write_out
 from gtrack.project import Project
-from gtrack.records import MLFLOW_STAGES, Run
+from gtrack.records import MLFLOW_STAGES, ModelVersion, Run
+from gtrack.store.branch import BranchReader
 
 RUNS = "runs:/"
 MODELS = "models:/"
@@ -30,11 +35,13 @@ class ModelPlace:
         run: the run.
         path: of the model's directory, below the run's artifacts.
         version: its number in the registry, when it was named by that.
+        commit: the commit that holds it, of a version; it is looked for where the run is now, when None.
     """
 
     run: Run
     path: str
     version: int | None = None
+    commit: str | None = None
 
     @property
     def uri(self) -> str:
@@ -61,17 +68,25 @@ def local_directory(uri: object) -> Path | None:
     return Path(uri)
 
 
+def split_run_uri(uri: object) -> tuple[str, str] | None:
+    """Return the reference to a run and the path (maybe empty) of ``runs:/REF/path``; None where it is no such URI."""
+    if not isinstance(uri, str) or not uri.startswith(RUNS):
+        return None
+    ref, _, path = uri.removeprefix(RUNS).strip("/").partition("/")
+    return (ref, path) if ref else None
+
+
 def place_of(project: Project, uri: str) -> ModelPlace:
     """Return the model that a ``runs:/`` or ``models:/`` URI names.
 
     Raises:
         InvalidValue: it is neither.
-        RunNotFound: no such run.
+        RunNotFound: no such run; or the tag of the version is on a commit that is not here, or does not hold it.
         GTrackError: no such model, version or stage.
     """
     if uri.startswith(RUNS):
-        ref, _, path = uri.removeprefix(RUNS).strip("/").partition("/")
-        if not ref or not path:
+        ref, path = split_run_uri(uri) or ("", "")
+        if not path:
             raise InvalidValue(f"{uri!r} names no model: write runs:/RUN/PATH, such as runs:/last/model.")
         return ModelPlace(project.resolve(ref), check_artifact_path(path))
     if uri.startswith(MODELS):
@@ -98,22 +113,44 @@ def _registered(project: Project, uri: str) -> ModelPlace:
         found = project.registry.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
     if found.run_id is None or found.artifact is None:
         raise InvalidValue(f"{uri!r} is a tag on a commit that is no run's, so there is no model to load.")
-    return ModelPlace(project.resolve(found.run_id), check_artifact_path(found.artifact), found.version)
+    run = _as_tagged(project, found, found.run_id)
+    return ModelPlace(run, check_artifact_path(found.artifact), found.version, found.commit)
+
+
+def _as_tagged(project: Project, found: ModelVersion, run_id: str) -> Run:
+    """Return the run as the commit holds it that the tag of a version is on."""
+    reader = BranchReader(project.repo, found.commit)
+    location = reader.locate(run_id)
+    if location is not None:
+        return reader.runs([location])[0]
+    if project.repo.objects.get(found.commit) is None:
+        raise RunNotFound(
+            f"Commit {found.commit[:8]}, which {found.tag} is on, is not in this clone. Fetch it: "
+            "git fetch --refetch --tags."
+        )
+    raise RunNotFound(
+        f"{found.tag} is on commit {found.commit[:8]}, which does not hold run {run_id[:8]}, so there is no model to load. "
+        f"What the run itself has now is {found.source}."
+    )
 
 
 @contextmanager
 def at_hand(project: Project, place: ModelPlace) -> Iterator[Path]:
     """Give a directory that holds a model: that of a live run itself, else a copy that goes when it has been used.
 
+    A version comes from the commit that its tag is on, never from what is now where it was.
+
     Raises:
         ArtifactNotFound: the run has no model there.
         ArtifactError: its content is not here, or the disk refuses.
     """
-    live = project.live.find(place.run.id)
+    live = project.live.find(place.run.id) if place.commit is None else None
     if live is not None and (live.artifacts / place.path / MLMODEL).is_file():
         yield live.artifacts / place.path
         return
-    known = project.artifacts(place.run.id)
+    known = (
+        project.artifacts(place.run.id) if place.commit is None else project.store.artifacts(place.run.id, place.commit)
+    )
     chosen = [one for one in known if one.path.startswith(f"{place.path}/")]
     if not any(one.path == f"{place.path}/{MLMODEL}" for one in chosen):
         models = [one.path.removesuffix(f"/{MLMODEL}") for one in known if one.path.endswith(f"/{MLMODEL}")]
@@ -122,7 +159,7 @@ def at_hand(project: Project, place: ModelPlace) -> Iterator[Path]:
     directory = tempfile.mkdtemp(prefix="gtrack-model-")
     keep = False
     try:
-        write_out(project, place.run, chosen, Path(directory))
+        write_out(project, place.run, chosen, Path(directory), at=place.commit)
         model = Path(directory, place.path)
         keep = _has_artifacts(model)
         yield model

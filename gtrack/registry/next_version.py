@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from gtrack.records import ModelVersion
 
 
+def version_of(versions: Sequence[ModelVersion], commit: str, run_id: str) -> ModelVersion | None:
+    """Return the version that a run is: the one on its commit, else the one on an earlier commit of the same run; None if none.
+
+    Args:
+        versions: of the model.
+        commit: the run's commit.
+        run_id: the run.
+    """
+    on_it = next((one for one in versions if one.commit == commit), None)
+    return on_it or next((one for one in versions if one.run_id == run_id), None)
+
+
 def check_same(there: ModelVersion, artifact: str, wanted: str | None) -> None:
     """Check that what is to be registered of a run is what it is registered as.
 

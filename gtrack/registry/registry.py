@@ -18,6 +18,7 @@ from gtrack.errors import (
     RefChanged,
     RunNotFound,
     UsageError,
+    VersionExists,
 )
 from gtrack.formats.names import ARTIFACTS, RUN_ID, check_artifact_path, run_path
 from gtrack.git.tags import create_tags, list_tags
@@ -27,7 +28,7 @@ from gtrack.registry.acts import Act, Acts
 from gtrack.registry.artifact import check_artifact
 from gtrack.registry.ledger import EXCLUSIVE, Event, Ledger, Problem, fold
 from gtrack.registry.lookup import find_version, known_model, refer
-from gtrack.registry.next_version import check_same, next_version
+from gtrack.registry.next_version import check_same, next_version, version_of
 from gtrack.registry.tag_names import (
     Action,
     TagName,
@@ -225,7 +226,8 @@ class Registry:
     ) -> ModelVersion:
         """Register what a run made as the next version of a model.
 
-        A run is one version of a model: registering the same artifact of it again returns the version that it is.
+        A run is one version of a model: registering the same artifact of it again returns the version that it is, also when
+        the run was committed anew since, with more metrics, say. The version stays on the commit that it is on.
 
         Args:
             name: the model.
@@ -241,7 +243,8 @@ class Registry:
             UsageError: another ``bump``.
             RunNotFound: there is no such run, or its commit is not in this clone.
             ArtifactNotFound: the run has nothing at ``artifact``; the message lists what it has.
-            VersionExists: the version is registered, or the run is another one.
+            VersionExists: the version is registered, or the run is another one, or the version that the run is holds another
+                content of ``artifact``.
             GitError: git refuses the tag.
         """
         check_model(name)
@@ -259,9 +262,10 @@ class Registry:
         def plan(ledger: Ledger) -> list[Act]:
             model = ledger.models.get(name) or RegisteredModel(name)
             known = [*model.versions, *model.withdrawn]
-            there = next((one for one in known if one.commit == at), None)
+            there = version_of(known, at, run_id)
             if there is not None:
                 check_same(there, artifact, wanted)
+                self._check_content(there, f"{run_path(run.experiment, run_id)}/{ARTIFACTS}/{artifact}", at)
                 chosen, number = there.semver, there.version
                 if there.registered:
                     return []
@@ -269,9 +273,23 @@ class Registry:
                 chosen, number = next_version(known, wanted, bump), max((one.version for one in known), default=0) + 1
             tag = TagName(Action.REGISTER, name, chosen, counter=ledger.counters.get(name, 0) + 1 if there else None)
             rest = [(messages.METRICS, messages.short_metrics(run.metrics)), (messages.REASON, reason)]
-            return [Act(tag, at, None, [*said, (messages.ORDINAL, str(number)), *rest])]
+            on = there.commit if there is not None else at
+            return [Act(tag, on, None, [*said, (messages.ORDINAL, str(number)), *rest])]
 
-        return next(one for one in self._write(name, plan).versions if one.commit == at)
+        model = self._write(name, plan)
+        found = version_of(model.versions, at, run_id)
+        if found is None:  # somebody took it back since
+            raise ModelNotFound(f"Run {run_id[:8]} was registered as {name}, and taken back by another writer at once.")
+        return found
+
+    def _check_content(self, there: ModelVersion, place: str, commit: str) -> None:
+        """Check that a later commit of a run holds at ``place`` what the version holds that the run is."""
+        before, now = (self._repo.objects.get(f"{one}:{place}") for one in (there.commit, commit))
+        if before is not None and now is not None and before.oid != now.oid:
+            raise VersionExists(
+                f"Run {(there.run_id or there.commit)[:8]} is version {there.version} of {there.name} ({there.semver}), and its "
+                f"artifact {there.artifact!r} was changed since; a version stays what it is. Log the model in a run of its own."
+            )
 
     def _run_commit(self, run_id: str) -> str:
         found = self._store.run_commit(run_id)

@@ -76,8 +76,8 @@ class RunStore:
         """Return the ids of all committed runs."""
         return [location.id for location in self.branch().locations()]
 
-    def _located(self, run_id: str) -> tuple[BranchReader, Location]:
-        branch = self.branch()
+    def _located(self, run_id: str, at: str | None = None) -> tuple[BranchReader, Location]:
+        branch = self.branch() if at is None else BranchReader(self._repo, at)
         location = branch.locate(run_id)
         if location is None:
             raise RunNotFound.of(run_id)
@@ -120,19 +120,19 @@ class RunStore:
         """Return the rows of ``history.yaml``."""
         return parse_history(self.file(run_id, run_dir.HISTORY) or b"")
 
-    def artifacts(self, run_id: str) -> list[Artifact]:
-        """Return the artifacts, by path."""
-        branch, location = self._located(run_id)
+    def artifacts(self, run_id: str, at: str | None = None) -> list[Artifact]:
+        """Return the artifacts, by path; as a commit holds them, when one is given by ``at``."""
+        branch, location = self._located(run_id, at)
         return [artifact for artifact, _ in branch.artifacts(location).values()]
 
-    def artifact_bytes(self, run_id: str, path: str) -> bytes:
-        """Return the content of one artifact.
+    def artifact_bytes(self, run_id: str, path: str, at: str | None = None) -> bytes:
+        """Return the content of one artifact; as a commit holds it, when one is given by ``at``.
 
         Raises:
             ArtifactNotFound: the run has none at ``path``.
             ArtifactError: it is a large one whose content is not here.
         """
-        branch, location = self._located(run_id)
+        branch, location = self._located(run_id, at)
         found = branch.artifacts(location)
         if path not in found:
             raise ArtifactNotFound.of(run_id[:8], path, list(found))

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,26 +16,32 @@ from gtrack.store.artifacts import target_of
 _Told = TypeVar("_Told")
 
 
-def add_directory(artifacts: Path, artifact_path: str, fill: Callable[[Path], _Told]) -> _Told:
+def add_directory(
+    artifacts: Path, artifact_path: str, fill: Callable[[Path], _Told], *, replacing: bool = False
+) -> _Told:
     """Have a directory filled out of sight, and move it to ``artifact_path`` below ``artifacts``.
 
     Args:
         artifacts: those of a live run.
-        artifact_path: where nothing may be yet.
+        artifact_path: where nothing may be yet, unless it is replaced.
         fill: writes into the empty directory that it is given; what it returns is returned.
+        replacing: whether a directory that is there gives way; it stays until the new one is filled.
 
     Raises:
         InvalidPath: an unsafe path, or one where something is already.
         ArtifactError: the run is no longer there, or the disk refuses.
     """
     target = target_of(artifacts, artifact_path)
-    if os.path.lexists(target):
+    if os.path.lexists(target) and not (replacing and _is_directory(target)):
         raise _taken(artifact_path)
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
         temporary.mkdir()
         told = fill(temporary)
-        temporary.rename(target)  # refused by the system when another thread has put something there meanwhile
+        if replacing and _is_directory(target):
+            _exchange(temporary, target)
+        else:
+            temporary.rename(target)  # refused by the system when another thread has put something there meanwhile
         return told
     except FileExistsError:
         raise _taken(artifact_path) from None
@@ -49,6 +56,23 @@ def add_directory(artifacts: Path, artifact_path: str, fill: Callable[[Path], _T
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """Put ``new`` where ``target`` is: two renames, as Python has none that exchanges."""
+    aside = new.with_name(f".{secrets.token_hex(8)}.part")
+    target.rename(aside)
+    try:
+        new.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _taken(artifact_path: str) -> InvalidPath:

@@ -57,6 +57,28 @@ def test_of_a_registered_model(run_id: str, tmp_path: Path) -> None:
     assert [one.path for one in list_artifacts("models:/churn/latest")] == ["model/MLmodel"]
 
 
+def test_of_a_version_as_its_tag_has_it(run_id: str, tmp_path: Path) -> None:
+    client = GtrackClient()
+    client.create_model_version("churn", f"runs:/{run_id}/model")
+    client.log_text(run_id, "flavors: {other: {}}\n", "model/MLmodel")
+    client.log_text(run_id, "late", "model/late.txt")
+    assert load_text(f"runs:/{run_id}/model/late.txt") == "late"
+    for out in ("changed", "removed"):
+        assert [it.path for it in list_artifacts("models:/churn/1")] == ["model/MLmodel"]
+        place = Path(download_artifacts("models:/churn/1", dst_path=tmp_path / out))
+        assert [path.name for path in place.iterdir()] == ["MLmodel"]
+        assert (place / "MLmodel").read_text() == "flavors: {}\n"
+        if out == "changed":
+            client.delete_run(run_id)
+
+
+def test_a_file_that_is_a_version(run_id: str) -> None:
+    client = GtrackClient()
+    client.create_model_version("table", f"runs:/{run_id}/d.json")
+    client.log_text(run_id, "{}", "d.json")
+    assert load_dict("models:/table/1") == {"a": [1, 2]}
+
+
 def test_listed(run_id: str) -> None:
     assert [one.path for one in list_artifacts(f"runs:/{run_id}")] == ["d.json", "d.yaml", "i.png", "model", "notes"]
     assert [one.path for one in list_artifacts(f"runs:/{run_id}/notes")] == ["notes/a.txt"]
@@ -82,6 +104,7 @@ def test_nothing_there(run_id: str, tmp_path: Path) -> None:
         (lambda: download_artifacts(str(tmp_path / "missing")), ArtifactNotFound),
         (lambda: download_artifacts(f"runs:/{run_id}/../x"), InvalidPath),
         (lambda: load_text(f"runs:/{'0' * 32}/a.txt"), RunNotFound),
+        (lambda: load_text("runs:/"), InvalidValue),
         (lambda: load_text(f"runs:/{run_id}/i.png"), FormatError),
         (lambda: load_dict(f"runs:/{run_id}/i.png"), FormatError),
         (lambda: load_image(f"runs:/{run_id}/d.json"), FormatError),

@@ -15,6 +15,7 @@ import gtrack
 from gtrack.client import GtrackClient
 from gtrack.client.entities import Metric, Param, RunStatus, RunTag, ViewType
 from gtrack.errors import InvalidName, InvalidValue, ParamConflict, QueryError, RunIsActive, RunNotFound, UsageError
+from gtrack.fluent.lingering import linger
 from tests.conftest import Git
 
 Stored = Callable[[str, str], Any]
@@ -162,6 +163,51 @@ def test_a_batch_with_a_bad_metric_writes_nothing(client: GtrackClient) -> None:
         client.log_batch(run.id, [Metric("", 1)], [Param("p", 1)])
     now = client.get_run(run.id)
     assert (now.params, now.metrics) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tags": [RunTag("bad\nname", "x")]},
+        {"tags": [RunTag("mlflow.runName", "")]},
+        {"metrics": [Metric("m", 1.0, 1, float("inf"))]},
+    ],
+)
+def test_a_batch_with_a_bad_tag_or_step_writes_nothing(client: GtrackClient, wrong: dict[str, Any]) -> None:
+    with gtrack.start_run() as ended:
+        pass
+    for run_id in (client.create_run("0").id, ended.id):
+        before = client.get_run(run_id)
+        with pytest.raises((InvalidName, InvalidValue)):
+            client.log_batch(run_id, **{"metrics": [Metric("m", 1.0, 1, 0)], "params": [Param("p", 1)], **wrong})
+        now = client.get_run(run_id)
+        assert (now.params, now.metrics, now.tags, now.name) == ({}, {}, {}, before.name)
+
+
+def test_a_run_that_lingers_is_over_for_a_client(client: GtrackClient) -> None:
+    runs = []
+    for _ in range(3):
+        run = gtrack.start_run()
+        gtrack.log_text("flavors: {}\n", "model/MLmodel")
+        linger(run)
+        runs.append(run.id)
+        if len(runs) == 1:
+            assert client.create_model_version("m", f"runs:/{run.id}/model").status == "READY"
+            assert client.transition_model_version_stage("m", 1, "Production").current_stage == "Production"
+        elif len(runs) == 2:
+            client.set_terminated(run.id, "FAILED")
+            assert client.get_run(run.id).status == "failed"
+        else:
+            client.delete_run(run.id)
+    assert sorted(client.project.store.ids()) == sorted(runs[:2])
+
+
+def test_a_client_stays_where_it_was_made(
+    client: GtrackClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = client.create_run("0")
+    monkeypatch.chdir(tmp_path)
+    assert client.get_run(run.id).id == run.id
 
 
 def test_a_clients_run_is_not_guessed_and_can_be_made_the_active_one(client: GtrackClient) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from gtrack.fluent import lingering
 from gtrack.fluent.active import active_run, get_run, last_active_run, process, project_here, start_run
-from gtrack.fluent.automatic import giving_way, mark_automatic
 from gtrack.fluent.lingering import keeping, late, linger, settle
 from gtrack.fluent.search import search_runs
 from gtrack.fluent.verbs import log_metric
@@ -152,17 +151,3 @@ def test_a_run_that_cannot_be_committed_is_a_warning_and_stays(quiet: Path) -> N
         settle()
     assert live(quiet) == [run.id]
     assert process.open == {}
-
-
-def test_an_automatic_artifact_gives_way_once(quiet: Path) -> None:
-    with start_run() as run:
-        run.log_bytes(b"automatic", "model/a")
-        mark_automatic(run, "model")
-        with pytest.raises(ZeroDivisionError), giving_way(run, "model"):
-            raise ZeroDivisionError
-        assert (run.live.artifacts / "model" / "a").read_bytes() == b"automatic"
-        with giving_way(run, "model"):
-            run.log_bytes(b"mine", "model/b")
-        with giving_way(run, "model"):
-            assert (run.live.artifacts / "model" / "b").exists()
-    assert [one.path for one in project_here().artifacts(run.id)] == ["model/b"]

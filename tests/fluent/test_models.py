@@ -146,6 +146,70 @@ def test_a_model_is_registered_when_its_run_is_committed(quiet: Path, forest: An
             load_model(uri)
 
 
+def one(data: Any) -> list[int]:
+    return [1] * len(data)
+
+
+def two(data: Any) -> list[int]:
+    return [2] * len(data)
+
+
+@pytest.fixture
+def version_one(quiet: Path) -> str:
+    """Return the run that is version 1 of ``m``, a model that says 1."""
+    with gtrack.start_run() as run:
+        log_model(one, registered_model_name="m")
+    return run.id
+
+
+def test_a_version_stays_what_its_tag_is_on(version_one: str, tmp_path: Path) -> None:
+    save_model(two, tmp_path / "two")
+    gtrack.log_artifacts(tmp_path / "two", "model", run_id=version_one)
+    assert load_model(f"runs:/{version_one}/model", trust=True)([0]) == [2]
+    assert load_model("models:/m/1", trust=True)([0]) == [1]
+    with gtrack.start_run(run_id=version_one):
+        gtrack.log_artifacts(tmp_path / "two", "model")
+        assert load_model("models:/m/1", trust=True)([0]) == [1]
+    gtrack.delete_run(version_one)
+    assert load_model("models:/m/1", trust=True)([0]) == [1]
+    assert get_model_info("models:/m/latest").run_id == version_one
+
+
+def test_a_clone_of_the_tag_alone_has_the_model(
+    version_one: str, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "deployed"
+    url = f"file://{project_here().repo.root}"
+    git("clone", "--quiet", "--depth", "1", "--branch", "m@v1.0.0", url, str(place), env={"GIT_ADVICE": "0"})
+    monkeypatch.chdir(place)
+    assert not git("for-each-ref", "--format=%(refname)", "refs/heads/gtrack", "refs/remotes", cwd=place)
+    for uri in ("models:/m/1", "models:/m/latest", "models:/m@v1.0.0"):
+        assert load_model(uri, trust=True)([0]) == [1]
+    with pytest.raises(RunNotFound):
+        load_model(f"runs:/{version_one}/model")
+
+
+def test_a_large_file_of_a_version_comes_from_lfs(quiet: Path, tmp_path: Path) -> None:
+    (quiet / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\nartifacts: {lfs_above_mb: 0.0001}\n")
+    with gtrack.start_run() as run:
+        log_model(one, registered_model_name="m")
+    assert any(artifact.lfs for artifact in project_here().artifacts(run.id))
+    gtrack.delete_run(run.id)
+    assert load_model("models:/m/1")([0]) == [1]
+
+
+def test_a_tag_on_a_commit_without_the_run_is_told(version_one: str, git: Git) -> None:
+    git("tag", "-a", "-m", f"by hand\n\nRun: {version_one}", "m@v9.0.0", "main")
+    with pytest.raises(RunNotFound, match=rf"m@v9\.0\.0 is on commit .* does not hold run .*runs:/{version_one}/model"):
+        load_model("models:/m@v9.0.0")
+
+
+def test_a_name_that_no_model_can_have_is_told_before_the_model_is_written(quiet: Path) -> None:
+    with pytest.raises(InvalidName):
+        log_model(object(), registered_model_name="no such.name")  # which could not be written either
+    assert gtrack.active_run() is None
+
+
 @pytest.mark.parametrize(
     ("uri", "error", "message"),
     [

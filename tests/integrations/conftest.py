@@ -16,8 +16,6 @@ from gtrack.fluent.active import process, stack_here
 from gtrack.fluent.lingering import settle
 from tests.conftest import Git, run_git
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # it is read when Keras is imported
-
 
 @dataclass
 class Tracked:

@@ -14,7 +14,7 @@ import pytest
 
 import gtrack
 from gtrack.errors import InvalidValue, NotARepository
-from gtrack.fluent.models import load_model
+from gtrack.fluent.models import get_model_info, load_model, log_model
 from gtrack.records import Status
 from tests.integrations.conftest import Tracked
 
@@ -218,3 +218,12 @@ def test_exclusive_leaves_the_users_run_alone(tracked: Tracked, keras: ModuleTyp
     with gtrack.start_run():
         a_model(keras).fit(X, Y, verbose=0)
     assert tracked.only().params == {}
+
+
+def test_a_model_that_the_script_logs_takes_the_place_of_the_automatic_one(tracked: Tracked, keras: ModuleType) -> None:
+    gtrack_keras().autolog()
+    with gtrack.start_run() as run:
+        model = a_model(keras)
+        model.fit(X, Y, epochs=1, verbose=0)
+        log_model(model, metadata={"mine": True})
+    assert get_model_info(f"runs:/{run.id}/model").metadata == {"mine": True}

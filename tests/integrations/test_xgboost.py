@@ -363,3 +363,12 @@ def test_a_library_that_is_imported_later_is_recorded(tracked: Tracked) -> None:
     """)
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, cwd=tracked.root)
     assert tracked.only().params == {"max_depth": 2, "num_boost_round": 3}
+
+
+def test_a_model_that_the_script_logs_takes_the_place_of_the_automatic_one(tracked: Tracked) -> None:
+    autolog()
+    with gtrack.start_run() as run:
+        booster = a_training(2)
+        gtrack.xgboost.log_model(booster, "model", metadata={"mine": True})
+    assert get_model_info(f"runs:/{run.id}/model").metadata == {"mine": True}
+    assert not tracked.only().warnings

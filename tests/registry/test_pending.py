@@ -171,11 +171,21 @@ def test_under_gtrack_run_the_launcher_registers_and_tells(project: Project, rep
     ]
 
 
-def test_a_resumed_run_is_a_version_of_its_own(project: Project, train: Train) -> None:
+def test_a_resumed_run_stays_the_version_that_it_was(project: Project, train: Train) -> None:
     run = train()
     first = project.registry.register("churn", run.id)
     again = ActiveRun.resume(project, run.id)
     promise(again.live, "churn", "model")
     again.end()
-    second = project.registry.version("churn@2")
-    assert (second.run_id, second.commit == first.commit) == (run.id, False)
+    assert project.registry.versions("churn") == [first]
+
+
+def test_a_resumed_run_with_another_model_says_that_it_is_not_registered(project: Project, train: Train) -> None:
+    run = train()
+    first = project.registry.register("churn", run.id)
+    again = ActiveRun.resume(project, run.id)
+    again.log_bytes(b"other weights", "model/model.bin")
+    promise(again.live, "churn", "model")
+    with pytest.warns(UserWarning, match="is kept, but not registered as churn: .* was changed since"):
+        again.end()
+    assert project.registry.versions("churn") == [first]

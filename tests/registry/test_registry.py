@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from gtrack.git.tags import NewTag, create_tags
 from gtrack.project import Project
 from gtrack.records import ModelVersion
 from gtrack.registry import registry as module
+from gtrack.store.reopen import reopen
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.registry.conftest import HandMade, Train
@@ -35,6 +38,14 @@ def churn(project: Project, train: Train) -> list[ModelVersion]:
 
 def stages(project: Project, name: str = "churn") -> dict[str, tuple[int, ...]]:
     return dict(project.registry.model(name).stages)
+
+
+@contextmanager
+def commit_anew(project: Project, run_id: str) -> Iterator[ActiveRun]:
+    run = project.resolve(run_id)
+    again = ActiveRun(project, *reopen(project.store, project.live, run_id, run.code))
+    yield again
+    again.end()
 
 
 def test_a_version_is_an_annotated_tag_on_the_run_commit(project: Project, train: Train, git: Git) -> None:
@@ -260,6 +271,34 @@ def test_one_run_is_one_version_of_a_model_but_may_be_several_models(
         project.registry.register("churn", run_id, "model/model.bin")
     assert project.registry.register("other/churn", run_id, "model/model.bin").artifact == "model/model.bin"
     assert [one.name for one in project.registry.models()] == ["churn", "other/churn"]
+
+
+def test_a_run_that_is_committed_anew_is_the_version_that_it_was(
+    project: Project, churn: list[ModelVersion], git: Git
+) -> None:
+    run_id, tags = str(churn[0].run_id), git("tag")
+    for late in (b"x", b"y"):
+        with commit_anew(project, run_id) as again:
+            again.log_bytes(late, "notes.txt")
+        assert project.store.run_commit(run_id) != churn[0].commit
+        assert project.registry.register("churn", run_id) == churn[0]
+    assert git("tag") == tags
+    project.registry.deregister("churn", 1)
+    back = project.registry.register("churn", run_id)
+    assert (back.version, back.semver, back.commit) == (1, "v1.0.0", churn[0].commit)
+    assert not project.registry.problems()
+
+
+def test_a_run_whose_model_was_changed_is_not_its_version_again(
+    project: Project, churn: list[ModelVersion], git: Git
+) -> None:
+    run_id, tags = str(churn[0].run_id), git("tag")
+    with commit_anew(project, run_id) as again:
+        again.log_bytes(b"other weights", "model/model.bin")
+    with pytest.raises(VersionExists, match=r"is version 1 of churn .*'model' was changed since; a version stays"):
+        project.registry.register("churn", run_id)
+    assert git("tag") == tags
+    assert project.registry.register("other", run_id).version == 1
 
 
 def test_a_model_in_a_directory(project: Project, train: Train, git: Git) -> None:

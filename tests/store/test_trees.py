@@ -63,3 +63,35 @@ def test_a_run_that_ends_meanwhile_does_not_come_back(artifacts: Path) -> None:
     assert not artifacts.parent.exists()
     with pytest.raises(ArtifactError, match="was ended or removed"):
         add_directory(artifacts, "tree", fill)
+
+
+def test_a_directory_that_gives_way_stays_until_the_new_one_is_filled(artifacts: Path) -> None:
+    def newer(directory: Path) -> None:
+        assert names(artifacts / "tree") == ["a"]
+        (directory / "b").write_text("b")
+
+    def fails(directory: Path) -> None:
+        newer(directory)
+        raise ValueError("half")
+
+    add_directory(artifacts, "tree", fill, replacing=True)
+    with pytest.raises(ValueError, match="half"):
+        add_directory(artifacts, "tree", fails, replacing=True)
+    assert names(artifacts / "tree") == ["a"]
+    add_directory(artifacts, "tree", newer, replacing=True)
+    assert names(artifacts / "tree") == ["b"]
+    assert names(artifacts.parent) == ["artifacts"]
+    (artifacts / "file").write_text("no directory")
+    with pytest.raises(InvalidPath, match="already"):
+        add_directory(artifacts, "file", fill, replacing=True)
+
+
+def test_what_cannot_be_replaced_comes_back(artifacts: Path) -> None:
+    def vanishes(directory: Path) -> None:
+        directory.rmdir()
+
+    add_directory(artifacts, "tree", fill)
+    with pytest.raises(InvalidPath, match="already"):
+        add_directory(artifacts, "tree", vanishes, replacing=True)
+    assert names(artifacts / "tree") == ["a"]
+    assert names(artifacts.parent) == ["artifacts"]

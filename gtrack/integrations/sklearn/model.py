@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gtrack.fluent.automatic import mark_automatic
-from gtrack.fluent.models import log_model
+from gtrack.integrations.automatic_model import log_automatic_model
 from gtrack.integrations.sklearn.evaluation import Evaluation
-from gtrack.integrations.sklearn.runs import unsaid
 from gtrack.integrations.sklearn.settings import Settings
 from gtrack.models.signature import infer_signature
 from gtrack.writer import ActiveRun
@@ -36,16 +34,15 @@ def log_fitted_model(
     signature = None
     if settings.log_model_signatures and rows is not None:
         signature = infer_signature(rows, _output(model, rows, evaluation))
-    with unsaid():
-        log_model(
-            model,
-            path,
-            registered_model_name=registered,
-            signature=signature,
-            input_example=rows if settings.log_input_examples else None,
-            flavour="sklearn",
-        )
-    mark_automatic(run, path)
+    log_automatic_model(
+        run,
+        model,
+        path,
+        registered_model_name=registered,
+        signature=signature,
+        input_example=rows if settings.log_input_examples else None,
+        flavour="sklearn",
+    )
 
 
 def first_rows(data: Any) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gtrack.errors import GTrackError
@@ -67,16 +65,6 @@ def run_for_fit(settings: Settings) -> FitRun | None:
         return FitRun(here, own=False)
     with keeping():
         return FitRun(start_run(nested=here is not None), own=True)
-
-
-@contextmanager
-def unsaid() -> Iterator[None]:
-    """Use verbs inside without telling the launcher that the script logs by itself: it did not, and what it prints counts."""
-    told, process.told = process.told, True
-    try:
-        yield
-    finally:
-        process.told = told
 
 
 def start_child(parent: FluentRun) -> FluentRun:

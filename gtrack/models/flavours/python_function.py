@@ -15,7 +15,7 @@ from gtrack.models.libraries import library
 from gtrack.models.mlmodel import inside
 from gtrack.models.pickles import CLOUDPICKLE, write_cloudpickle
 from gtrack.models.python_model import PythonModelContext, call, served
-from gtrack.models.trust import Trust
+from gtrack.models.trust import Trust, sha256_of
 
 _FILE = "python_model.pkl"
 _ARTIFACTS = "artifacts"
@@ -53,7 +53,8 @@ class PythonFunction:
         }
         if options.artifacts:
             conf[_ARTIFACTS] = {name: _copied(name, source, directory) for name, source in options.artifacts.items()}
-        return Written(conf, conf, frozenset(modules), (digest,))
+        files = [path for path in sorted((directory / _ARTIFACTS).rglob("*")) if path.is_file()]
+        return Written(conf, conf, frozenset(modules), (digest, *map(sha256_of, files)))
 
     def read(self, directory: Path, conf: Mapping[str, Any], trust: Trust) -> Any:
         """Unpickle it, and let it load its artifacts."""
@@ -64,10 +65,12 @@ class PythonFunction:
             raise FormatError(f"{directory} holds a model that only {loader} can load, which gtrack does not know.")
         if conf.get("python_model_compression"):
             raise FormatError(f"{directory} holds a compressed pickle, which gtrack does not read; MLflow does.")
-        model = trust.unpickle(inside(directory, conf["python_model"], "model file"))
         entries = conf.get(_ARTIFACTS) or {}
-        artifacts = {name: str(inside(directory, one["path"], f"artifact {name!r}")) for name, one in entries.items()}
-        context = PythonModelContext(artifacts)
+        artifacts = {name: inside(directory, one["path"], f"artifact {name!r}") for name, one in entries.items()}
+        for path in artifacts.values():
+            trust.check_tree(path)
+        model = trust.unpickle(inside(directory, conf["python_model"], "model file"))
+        context = PythonModelContext({name: str(path) for name, path in artifacts.items()})
         if hasattr(model, "load_context"):
             model.load_context(context)
         return Loaded(model, context)

@@ -12,7 +12,7 @@ from gtrack.models.flavours.flavour import Options, Written, is_one_of
 from gtrack.models.libraries import library
 from gtrack.models.mlmodel import inside
 from gtrack.models.pickles import CLOUDPICKLE, PICKLE, SKOPS, write_cloudpickle, write_skops
-from gtrack.models.trust import Trust
+from gtrack.models.trust import Trust, sha256_of
 
 # What scikit-learn stands on: a pickle of it names them, or the classes in it do.
 _BELOW = frozenset({"sklearn", "numpy", "scipy", "joblib"})
@@ -38,7 +38,10 @@ def write_estimator(model: Any, directory: Path, options: Options) -> tuple[str,
     if chosen != CLOUDPICKLE:
         modules = write_skops(model, directory / "model.skops", chosen=chosen == SKOPS)
         if modules is not None:
-            return "model.skops", SKOPS, frozenset(modules), ()
+            path = directory / "model.skops"
+            # Chosen, it may hold types that nobody knows; made here, it needs no one's trust all the same.
+            unsafe = chosen == SKOPS and bool(unsafe_types(path))
+            return path.name, SKOPS, frozenset(modules), (sha256_of(path),) if unsafe else ()
     modules, digest = write_cloudpickle(model, directory / "model.pkl", type(model).__name__)
     return "model.pkl", CLOUDPICKLE, frozenset(modules), (digest,)
 
