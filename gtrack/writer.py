@@ -75,7 +75,7 @@ class ActiveRun:
         self._started = run.started or datetime.now(timezone.utc)
         self._clock_offset = time.time() - _steady() if clock_offset is None else clock_offset
         self._encoder = RowEncoder()
-        self._rows = RowFile(live.path / run_dir.HISTORY)
+        self._rows = RowFile(live.path / run_dir.HISTORY, live.path / JOINED if project is None else None)
         self._keys: set[str] = set()
         self._params = ParamTree(run.params)
         self._metrics: dict[str, Number] = dict(run.metrics)
@@ -337,7 +337,7 @@ class ActiveRun:
         """Become the run of a forked child: it logs, and what it logs only the files know; the parent ends the run."""
         self._lock = threading.RLock()  # another thread of the parent may have held the old one, and is not here
         self._pid, self._project, self._sampler = os.getpid(), None, None
-        self._rows.close()
+        self._rows = RowFile(self._live.path / run_dir.HISTORY, self._live.path / JOINED)
         try:
             self._live.mark(JOINED)
         except OSError as error:

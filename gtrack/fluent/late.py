@@ -6,31 +6,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gtrack.errors import RunIsActive
 from gtrack.fluent.active import FluentRun, process, project_here
+from gtrack.fluent.reopened import reopened
 from gtrack.records import Status
 from gtrack.store.locks import turn
-from gtrack.store.reopen import reopen
 from gtrack.writer import ActiveRun
 
 if TYPE_CHECKING:
     from gtrack.project import Project
-    from gtrack.records import Run
 
 
 _LOCK_SECONDS = 30.0
-
-
-class _LateRun(ActiveRun):
-    """A run that had ended and is written to once more: when it ended, how, and of which code it is, stays as it was."""
-
-    ended_before: datetime | None = None
-
-    def _end_time(self) -> datetime:
-        return self.ended_before or super()._end_time()
 
 
 class _Turn:
@@ -95,14 +84,8 @@ def writing(ref: str, project: Project | None = None) -> Iterator[ActiveRun]:
             raise RunIsActive(
                 f"Run {run.name} ({run.short_id}) has not ended, and is not written in this working copy: log into it there."
             )
-        late = _reopened(place, run)
+        late = reopened(place, run)
         try:
             yield late
         finally:
             late.end(run.status, run.exit_code)
-
-
-def _reopened(project: Project, run: Run) -> _LateRun:
-    late = _LateRun(project, *reopen(project.store, project.live, run.id, run.code))
-    late.ended_before = run.ended
-    return late

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GTrackError
 from gtrack.fluent.active import process, project_at, stack_here
+from gtrack.fluent.reopened import reopened
 from gtrack.records import Status
 from gtrack.store.liveness import ExitNote, note_exit, reserve_exit
-from gtrack.store.reopen import reopen
 from gtrack.writer import ActiveRun
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ MOST = 16
 """So many runs linger at once; of more, the one that was written to longest ago is committed."""
 
 _keeping: ContextVar[bool] = ContextVar("gtrack_keeping", default=False)
-
-
-class _ReopenedRun(ActiveRun):
-    """A run that had ended and is written to once more: when and how it ended stays as it was."""
-
-    ended_before: datetime | None = None
-
-    def _end_time(self) -> datetime:
-        return self.ended_before or super()._end_time()
 
 
 class _Lingering:
@@ -145,8 +136,9 @@ def late(run: FluentRun) -> Iterator[ActiveRun]:
         GTrackError: it cannot be written.
     """
     with keeping():
-        # Asked before the lock is taken: whoever opens a project may be about to commit what lingers.
-        project = project_at(str(run.directory.parents[2])) if run.ended and not run.joined else None
+        # Asked before the lock is taken: whoever opens a project may be about to commit what lingers; and always, as the run may
+        # be ended and committed by another thread before the lock is had.
+        project = project_at(str(run.directory.parents[2])) if not run.joined else None
         with _lingering.lock:  # what lingers is not to be committed while it is written to
             yield _writer(run, project)
         _commit_eldest()
@@ -169,9 +161,6 @@ def _reopened(run: FluentRun, project: Project) -> ActiveRun:
     live = project.live.find(run.id)
     if live is not None and live.is_alive():  # someone goes on with it
         return ActiveRun.join(live.path)
-    again = _ReopenedRun(project, *reopen(project.store, project.live, run.id, found.code))
-    again.ended_before = found.ended
-    if found.ended is not None:
-        _note_end(again, found.status, found.ended)
+    again = reopened(project, found)
     _keep(again, found.status)
     return again

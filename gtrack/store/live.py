@@ -146,12 +146,19 @@ class LiveDir:
 
     def join(self) -> None:
         """Say that this process writes here too; where the owner launched a script, the run is alive while this process is."""
-        self.mark(JOINED)
+        if (
+            self.without_history().ended is None
+        ):  # else its owner has read what it keeps, and the mark would say otherwise
+            self.mark(JOINED)
         with suppress(OSError):
             self._share = Share(self._script_lock_path, make=False)
 
-    def begin(self, run: Run) -> None:
-        """Become the owner of a directory that is not there yet, and make it, with its ``run.yaml`` from the first moment on.
+    def begin(self, run: Run, files: Mapping[str, bytes] | None = None) -> None:
+        """Become the owner of a directory that is not there yet, and make it, with all its files from the first moment on.
+
+        Args:
+            run: written as ``run.yaml``.
+            files: further files, by name.
 
         Raises:
             RunIsActive: it is there, or somebody else makes it just now.
@@ -168,7 +175,8 @@ class LiveDir:
         new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
         try:
             new.mkdir()
-            (new / run_dir.RUN).write_bytes(run_dir.encode_run(run))
+            for name, data in {**(files or {}), run_dir.RUN: run_dir.encode_run(run)}.items():
+                (new / name).write_bytes(data)
             new.rename(self.path)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -319,8 +327,11 @@ class LiveDir:
             exit_code: of the process, when gtrack launched one.
             metrics: the summary values, when the caller knows them all; else they are folded from the files.
         """
+        shared = self.has(JOINED)
+        # From here on a process that joined is told that what it writes may no longer be kept (``RowFile``).
+        (self.path / JOINED).unlink(missing_ok=True)
         run = self.without_history()
-        if metrics is None or self.has(JOINED):
+        if metrics is None or shared:
             metrics = self.run().metrics
         damage = self._damage(run)
         for name, values in ((run_dir.PARAMS, run.params), (run_dir.METRICS, metrics)):
@@ -429,8 +440,12 @@ class LiveStore:
     def __init__(self, roots: list[Path]) -> None:
         self._roots = roots
 
-    def create(self, run: Run) -> LiveDir:
-        """Make the live directory of a new run, owned by this process.
+    def create(self, run: Run, files: Mapping[str, bytes] | None = None) -> LiveDir:
+        """Make the live directory of a run, owned by this process.
+
+        Args:
+            run: the run.
+            files: what else is in it from the first moment on, by name.
 
         Raises:
             RunIsActive: somebody is writing a run of this id.
@@ -442,7 +457,7 @@ class LiveStore:
         live = LiveDir(place / run.id)
         try:
             self._prepare(place)
-            live.begin(run)
+            live.begin(run, files)
         except OSError as error:
             live.release()
             raise CommitFailed(

@@ -93,9 +93,14 @@ def reserve_exit(directory: Path) -> None:
     (directory / EXIT).write_bytes(b"\n".rjust(_ROOM))
 
 
+def exit_text(note: ExitNote) -> bytes:
+    """Return the note as it stands in its file."""
+    return f"{note.status} {note.exit_code} {note.ended.timestamp():.6f} ".encode()
+
+
 def note_exit(directory: Path, note: ExitNote) -> None:
     """Write the note into its room; a note that cannot be written is one that the end of the run does not need."""
-    text = f"{note.status} {note.exit_code} {note.ended.timestamp():.6f} ".encode()
+    text = exit_text(note)
     with suppress(OSError):
         number = os.open(directory / EXIT, os.O_WRONLY | os.O_CLOEXEC)
         try:

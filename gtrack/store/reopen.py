@@ -11,6 +11,7 @@ from gtrack.formats import run_dir
 from gtrack.formats.history import RESERVED, fold, parse_rows
 from gtrack.formats.yamlio import dumps
 from gtrack.records import Status
+from gtrack.store.liveness import EXIT, ExitNote, exit_text
 
 if TYPE_CHECKING:
     from gtrack.records import CodeState, Number, Run
@@ -21,7 +22,9 @@ _ROW_FILES = (run_dir.HISTORY, run_dir.SYSTEM)
 _OTHER_FILES = (run_dir.PARAMS, run_dir.INPUTS, run_dir.OUTPUT, run_dir.ENVIRONMENT)
 
 
-def reopen(store: RunStore, live_store: LiveStore, run_id: str, code: CodeState) -> tuple[LiveDir, Run]:
+def reopen(
+    store: RunStore, live_store: LiveStore, run_id: str, code: CodeState, note: ExitNote | None = None
+) -> tuple[LiveDir, Run]:
     """Return a live directory, owned by this process, that holds what a committed run has; and the run as it is now.
 
     Its artifacts stay where they are. What it was before is noted in ``run.yaml`` under ``resumed``.
@@ -31,6 +34,7 @@ def reopen(store: RunStore, live_store: LiveStore, run_id: str, code: CodeState)
         live_store: where it goes.
         run_id: the run.
         code: the code that goes on with it.
+        note: how it shall have ended when this process dies before it ends it; ``killed``, when None.
 
     Raises:
         RunNotFound: there is no such run.
@@ -39,19 +43,15 @@ def reopen(store: RunStore, live_store: LiveStore, run_id: str, code: CodeState)
     """
     run = store.run(run_id)
     running = replace(run, status=Status.RUNNING, ended=None, exit_code=None, code=code)
-    live = live_store.create(running)
+    files = {name: data for name in (*_OTHER_FILES, *_ROW_FILES) if (data := store.file(run_id, name))}
+    files.update((name, _whole_lines(data)) for name, data in files.items() if name in (run_dir.PARAMS, *_ROW_FILES))
+    own = _not_from_history(run, files.get(run_dir.HISTORY, b""))
+    if own:
+        files[run_dir.METRICS] = dumps(own).encode()
+    if note is not None:
+        files[EXIT] = exit_text(note)
+    live = live_store.create(running, files)
     try:
-        for name in _OTHER_FILES:
-            data = store.file(run_id, name)
-            if data:
-                live.write(name, _whole_lines(data) if name == run_dir.PARAMS else data)
-        for name in _ROW_FILES:
-            data = store.file(run_id, name)
-            if data:
-                live.write(name, _whole_lines(data))
-        own = _not_from_history(run, live.read(run_dir.HISTORY) or b"")
-        if own:
-            live.write(run_dir.METRICS, dumps(own).encode())
         _note_session(store, live, run)
     except BaseException:
         live.remove()

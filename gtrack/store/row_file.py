@@ -27,10 +27,13 @@ class RowFile:
 
     Args:
         path: the file, made with its first row.
+        alive: a file that is there as long as whoever owns the rows still reads them; None when that is this process. It is
+            looked for after each row: a row that was written after the last look of the owner is not kept.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, alive: Path | None = None) -> None:
         self._path = path
+        self._alive = alive
         self._file: _Descriptor | None = None
         self._torn = False
 
@@ -48,6 +51,9 @@ class RowFile:
         self._torn = os.write(file.number, row) < len(row)
         if self._torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        if self._alive is not None and not os.access(self._alive, os.F_OK):
+            self._file = None
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._alive))
 
     def close(self) -> None:
         """Close the file; another ``append`` opens it again."""
