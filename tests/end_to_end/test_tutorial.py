@@ -75,7 +75,9 @@ def test_the_grid_and_the_registry(tutorial: Workplace) -> None:
         version = project.registry.version("RandomForestClassifier#production")
         assert f"version {version.version} in" in said
         assert version.run_id in {run.id for run in runs if run.metrics["f1"] == best}
-        assert len(project.registry.versions("RandomForestClassifier")) == 4  # the best was registered when it was logged
+        assert (
+            len(project.registry.versions("RandomForestClassifier")) == 4
+        )  # the best was registered when it was logged
 
 
 def test_nested_runs(tutorial: Workplace) -> None:
