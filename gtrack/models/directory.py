@@ -24,7 +24,7 @@ from gtrack.models.python_model import PythonModelContext, served, unwrapped
 from gtrack.models.requirements import checked_requirements, requirements_for, write_environment
 from gtrack.models.schema import is_tensors
 from gtrack.models.signature import ModelSignature, as_signature, infer_signature
-from gtrack.models.trust import Trust, sha256_of
+from gtrack.models.trust import Trust, files_in, sha256_of
 
 _ROWS_TO_TRY = 5
 
@@ -244,7 +244,10 @@ def digests(directory: Path) -> list[str]:
     """
     info = read_mlmodel(directory)
     flavour = flavour_in(info, str(directory))
-    names = flavour.code_files(info.flavours[flavour.name])
+    found: list[Path] = []
+    for name in flavour.code_files(info.flavours[flavour.name]):
+        found += files_in(inside(directory, name, "model file"))
+    names = [path.relative_to(directory).as_posix() for path in found]
     return [sha256_of(inside(directory, name, "model file")) for name in names]
 
 

@@ -27,7 +27,7 @@ def first_rows(data: Any, count: int) -> Any:
         return {name: first_rows(values, count) for name, values in data.items()}
     if hasattr(data, "iloc"):
         return data.iloc[:count]
-    if isinstance(data, (list, tuple)) or getattr(data, "ndim", None):
+    if isinstance(data, (list, tuple)) or getattr(data, "shape", None):
         return data[:count]
     return data
 

@@ -69,11 +69,10 @@ class Trust:
         """
         if self.everything:
             return
-        for path in sorted(place.rglob("*")) if place.is_dir() and not place.is_symlink() else [place]:
+        for path in files_in(place):
             if path.is_symlink():
                 raise UntrustedModel(f"{path.name}, a file of the model, is a link, so nobody knows what it leads to.")
-            if not path.is_dir():
-                self._check(path, partial(sha256_of, path))
+            self._check(path, partial(sha256_of, path))
 
     def _check(self, path: Path, digest: Callable[[], str]) -> None:
         if self.everything or self.known(digest()):
@@ -154,6 +153,13 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def files_in(place: Path) -> list[Path]:
+    """Return the files below a directory in order, or the one file; links are among them, whatever they lead to."""
+    if place.is_symlink() or not place.is_dir():
+        return [place]
+    return [path for path in sorted(place.rglob("*")) if path.is_symlink() or not path.is_dir()]
 
 
 def sha256_of(path: Path) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gtrack.errors import UntrustedModel
-from gtrack.models.directory import load_pyfunc, write_model
+from gtrack.errors import FormatError, UntrustedModel
+from gtrack.formats.yamlio import dumps, load_mapping
+from gtrack.models.directory import digests, load_pyfunc, read_info, write_model
 from gtrack.models.info import ModelInfo
 
 
@@ -50,7 +51,7 @@ def test_what_was_written_here_is_loaded_without_more_words(written: tuple[Path,
         load_pyfunc(place)
 
 
-@pytest.mark.parametrize("how", ["swapped", "added", "linked"])
+@pytest.mark.parametrize("how", ["swapped", "added", "linked", "renamed"])
 def test_another_file_in_its_place_runs_nothing(written: tuple[Path, ModelInfo], tmp_path: Path, how: str) -> None:
     place, info = written
     mark, evil = tmp_path / "ran", tmp_path / "evil.pkl"
@@ -60,10 +61,60 @@ def test_another_file_in_its_place_runs_nothing(written: tuple[Path, ModelInfo],
         (inner / "clf.pkl").write_bytes(evil.read_bytes())
     elif how == "added":
         (inner / "z.pkl").write_bytes(evil.read_bytes())
-    else:
+    elif how == "linked":
         (inner / "z.pkl").symlink_to(evil)
+    else:
+        (inner / "clf.pkl").unlink()
+        (inner / "deeper").mkdir()
+        (inner / "deeper" / ".clf.pkl").write_bytes(evil.read_bytes())
     with pytest.raises(UntrustedModel):
         load_pyfunc(place, trusted=info.digests)
     assert not mark.exists()
     load_pyfunc(place, trust=True)
     assert mark.exists()
+
+
+def test_a_directory_that_is_a_link_runs_nothing(written: tuple[Path, ModelInfo], tmp_path: Path) -> None:
+    place, info = written
+    mark, inner, aside = tmp_path / "ran", place / "artifacts" / "inner" / "inner", tmp_path / "aside"
+    other = place / "other"
+    (other / "inner" / "inner").mkdir(parents=True)
+    for directory in (other, other / "inner", other / "inner" / "inner"):
+        (directory / "clf.pkl").write_bytes(pickle.dumps(Evil(mark)))
+    for linked in (inner, inner.parent, place / "artifacts"):
+        linked.rename(aside)
+        linked.symlink_to(other, target_is_directory=True)
+        with pytest.raises(UntrustedModel, match="is a link"):
+            load_pyfunc(place, trusted=info.digests)
+        linked.unlink()
+        aside.rename(linked)
+    assert not mark.exists()
+
+
+def test_a_file_beside_an_artifact_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "clf.pkl").write_bytes(pickle.dumps(1))
+    place = tmp_path / "model"
+    place.mkdir()
+    info = write_model(Loads(), place, artifacts={"inner": tmp_path / "clf.pkl"})
+    load_pyfunc(place, trusted=info.digests)
+    (place / "artifacts" / "inner" / "clf.pkl_01.npy").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    with pytest.raises(UntrustedModel, match="_01"):
+        load_pyfunc(place, trusted=info.digests)
+
+
+def test_the_digests_of_a_directory_are_those_that_were_written(written: tuple[Path, ModelInfo]) -> None:
+    place, info = written
+    assert digests(place) == list(info.digests)
+    assert len(info.digests) == 2
+
+
+@pytest.mark.parametrize("entry", [["inner"], {"inner": "path"}, {"inner": {}}, {"inner": {"path": 5}}])
+def test_artifacts_that_are_named_otherwise_are_damage(written: tuple[Path, ModelInfo], entry: Any) -> None:
+    place, _ = written
+    held = load_mapping((place / "MLmodel").read_bytes(), "MLmodel")
+    held["flavors"]["python_function"]["artifacts"] = entry  # type: ignore[index,call-overload]
+    (place / "MLmodel").write_text(dumps(held))
+    for read in (digests, lambda path: load_pyfunc(path, trust=True)):
+        with pytest.raises(FormatError):
+            read(place)
+    assert read_info(place).flavours

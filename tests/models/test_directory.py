@@ -101,6 +101,7 @@ def test_skops_by_choice_needs_the_types_to_be_named(forest: Any, data: tuple[An
         loaded = load_model(directory, trust=trust)
         np.testing.assert_array_equal(loaded.predict(data[0]), forest.predict(data[0]))
     assert load_model(directory, trusted=info.digests).n_estimators == forest.n_estimators  # ours
+    assert digests(directory) == list(info.digests)
 
 
 def test_cloudpickle_by_choice(linear: Any, place: Place) -> None:

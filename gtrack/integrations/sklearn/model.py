@@ -7,6 +7,7 @@ from typing import Any
 from gtrack.integrations.automatic_model import log_automatic_model
 from gtrack.integrations.sklearn.evaluation import Evaluation
 from gtrack.integrations.sklearn.settings import Settings
+from gtrack.models.example import first_rows
 from gtrack.models.signature import infer_signature
 from gtrack.writer import ActiveRun
 
@@ -30,7 +31,7 @@ def log_fitted_model(
     Raises:
         GTrackError: it cannot be written.
     """
-    rows = first_rows(evaluation.call.X)
+    rows = first_rows(evaluation.call.X, _ROWS)
     signature = None
     if settings.log_model_signatures and rows is not None:
         signature = infer_signature(rows, _output(model, rows, evaluation))
@@ -43,15 +44,6 @@ def log_fitted_model(
         input_example=rows if settings.log_input_examples else None,
         flavour="sklearn",
     )
-
-
-def first_rows(data: Any) -> Any:
-    """Return the first few rows of any table, array or list; None without data."""
-    if data is None:
-        return None
-    if hasattr(data, "iloc"):
-        return data.iloc[:_ROWS]
-    return data[:_ROWS]
 
 
 def _output(model: Any, rows: Any, evaluation: Evaluation) -> Any:

@@ -87,7 +87,11 @@ class Flavour(Protocol):
         ...
 
     def code_files(self, conf: Mapping[str, Any], /) -> tuple[str, ...]:
-        """Return the paths below the directory of the files whose loading can run code."""
+        """Return the paths below the directory of the files, or directories of files, whose loading can run code.
+
+        Raises:
+            FormatError: ``conf`` is damaged.
+        """
         ...
 
 

@@ -15,7 +15,7 @@ from gtrack.models.libraries import library
 from gtrack.models.mlmodel import inside
 from gtrack.models.pickles import CLOUDPICKLE, write_cloudpickle
 from gtrack.models.python_model import PythonModelContext, call, served
-from gtrack.models.trust import Trust, sha256_of
+from gtrack.models.trust import Trust, files_in, sha256_of
 
 _FILE = "python_model.pkl"
 _ARTIFACTS = "artifacts"
@@ -53,8 +53,8 @@ class PythonFunction:
         }
         if options.artifacts:
             conf[_ARTIFACTS] = {name: _copied(name, source, directory) for name, source in options.artifacts.items()}
-        files = [path for path in sorted((directory / _ARTIFACTS).rglob("*")) if path.is_file()]
-        return Written(conf, conf, frozenset(modules), (digest, *map(sha256_of, files)))
+        copies = files_in(directory / _ARTIFACTS) if options.artifacts else []
+        return Written(conf, conf, frozenset(modules), (digest, *map(sha256_of, copies)))
 
     def read(self, directory: Path, conf: Mapping[str, Any], trust: Trust) -> Any:
         """Unpickle it, and let it load its artifacts."""
@@ -65,10 +65,11 @@ class PythonFunction:
             raise FormatError(f"{directory} holds a model that only {loader} can load, which gtrack does not know.")
         if conf.get("python_model_compression"):
             raise FormatError(f"{directory} holds a compressed pickle, which gtrack does not read; MLflow does.")
-        entries = conf.get(_ARTIFACTS) or {}
-        artifacts = {name: inside(directory, one["path"], f"artifact {name!r}") for name, one in entries.items()}
-        for path in artifacts.values():
-            trust.check_tree(path)
+        paths = _artifact_paths(conf)
+        artifacts = {name: inside(directory, path, f"artifact {name!r}") for name, path in paths.items()}
+        # What lies beside an artifact is as near to load_context() as the artifact.
+        for top in sorted({path.relative_to(directory).parts[0] for path in artifacts.values()}):
+            trust.check_tree(directory / top)
         model = trust.unpickle(inside(directory, conf["python_model"], "model file"))
         context = PythonModelContext({name: str(path) for name, path in artifacts.items()})
         if hasattr(model, "load_context"):
@@ -80,8 +81,15 @@ class PythonFunction:
         return call(model.model, model.context, data, params)
 
     def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the pickle."""
-        return (str(conf["python_model"]),) if "python_model" in conf else ()
+        """Return the pickle and the artifacts."""
+        return (str(conf["python_model"]), *map(str, _artifact_paths(conf).values())) if "python_model" in conf else ()
+
+
+def _artifact_paths(conf: Mapping[str, Any]) -> dict[str, Any]:
+    entries = conf.get(_ARTIFACTS) or {}
+    if not isinstance(entries, dict) or not all(isinstance(one, dict) and "path" in one for one in entries.values()):
+        raise FormatError("MLmodel names its artifacts in another way than by a path for each: it is damaged.")
+    return {name: one["path"] for name, one in entries.items()}
 
 
 def _copied(name: str, source: Path, directory: Path) -> dict[str, str]:
