@@ -22,6 +22,7 @@ One base, so that ``except GTrackError`` catches all of them; each also inherits
     ├── VersionExists     ValueError     a model version that was registered before
     ├── NoActiveRun       RuntimeError
     ├── RunIsActive       RuntimeError   a run that another process, or this one, is writing
+    ├── RunEnded          RuntimeError   a run that its owner has ended while somebody else wrote it
     ├── ParamConflict     ValueError     a parameter logged twice with two values
     ├── ArtifactError     OSError        a file that cannot be taken as it is
     ├── FormatError       ValueError     bytes that are not what the format says
@@ -173,6 +174,10 @@ class NoActiveRun(GTrackError, RuntimeError):
 
 class RunIsActive(GTrackError, RuntimeError):
     """The run is being written by somebody."""
+
+
+class RunEnded(GTrackError, RuntimeError):
+    """The run was ended by the process that owns it, or removed: what is written now may not be kept."""
 
 
 class ParamConflict(GTrackError, ValueError):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from gtrack.capture.environment import redact_command
 from gtrack.capture.hardware import Sampler
-from gtrack.errors import CommitFailed, FormatError, GTrackError, InvalidName, InvalidValue, RunIsActive
+from gtrack.errors import CommitFailed, FormatError, GTrackError, InvalidName, InvalidValue, RunEnded, RunIsActive
 from gtrack.formats import run_dir
 from gtrack.formats.history import HIGHEST_STEP, LOWEST_STEP, RESERVED, RowEncoder, check_step, check_time, fold
 from gtrack.formats.names import check_experiment, check_name, check_run_name, new_run_id, new_run_name
@@ -27,7 +27,7 @@ from gtrack.formats.values import check_number, final_status, free_text, mapping
 from gtrack.formats.yamlio import dumps
 from gtrack.records import CodeState, Experiment, Run, Status, Summary
 from gtrack.store import artifacts as files
-from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, OWNER, PLACED, LiveDir, line
+from gtrack.store.live import EXPERIMENT_NEWS, JOINED, NAMED, OPEN, OWNER, PLACED, LiveDir, line
 from gtrack.store.reopen import reopen
 from gtrack.store.row_file import RowFile
 
@@ -75,7 +75,7 @@ class ActiveRun:
         self._started = run.started or datetime.now(timezone.utc)
         self._clock_offset = time.time() - _steady() if clock_offset is None else clock_offset
         self._encoder = RowEncoder()
-        self._rows = RowFile(live.path / run_dir.HISTORY, live.path / JOINED if project is None else None)
+        self._rows = RowFile(live.path / run_dir.HISTORY, live.path / OPEN if project is None else None)
         self._keys: set[str] = set()
         self._params = ParamTree(run.params)
         self._metrics: dict[str, Number] = dict(run.metrics)
@@ -328,8 +328,8 @@ class ActiveRun:
     def _not_written(self, error: OSError) -> GTrackError:
         who, reason = f"Run {self.name} ({self.id[:8]})", error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
-            return GTrackError(
-                f"{who} was ended by the process that owns it, or removed: there is no {self.directory}."
+            return RunEnded(
+                f"{who} was ended by the process that owns it, or removed; its files were in {self.directory}."
             )
         return CommitFailed(f"{who} cannot be written: {reason}. What it logged so far is in {self.directory}.")
 
@@ -337,7 +337,7 @@ class ActiveRun:
         """Become the run of a forked child: it logs, and what it logs only the files know; the parent ends the run."""
         self._lock = threading.RLock()  # another thread of the parent may have held the old one, and is not here
         self._pid, self._project, self._sampler = os.getpid(), None, None
-        self._rows = RowFile(self._live.path / run_dir.HISTORY, self._live.path / JOINED)
+        self._rows = RowFile(self._live.path / run_dir.HISTORY, self._live.path / OPEN)
         try:
             self._live.mark(JOINED)
         except OSError as error:
@@ -457,6 +457,7 @@ class ActiveRun:
         """
         self._check_open("log_artifact")
         files.add_file(self._live.artifacts, source, artifact_path)
+        self._live.check_open()
 
     def log_bytes(self, data: bytes, artifact_path: str) -> None:
         """Write ``data`` to ``artifact_path`` below the run's artifacts.
@@ -466,6 +467,7 @@ class ActiveRun:
         """
         self._check_open("log_bytes")
         files.add_bytes(self._live.artifacts, data, artifact_path)
+        self._live.check_open()
 
     def log_input(self, one: Input) -> None:
         """Record a version of the data that goes into the run; the same name again replaces it.

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gtrack.errors import RunIsActive
+from gtrack.errors import RunEnded, RunIsActive
 from gtrack.fluent.active import FluentRun, process, project_here
 from gtrack.fluent.reopened import reopened
 from gtrack.records import Status
+from gtrack.store.live import OPEN
 from gtrack.store.locks import turn
 from gtrack.writer import ActiveRun
 
@@ -44,7 +45,7 @@ def open_here(run_id: str) -> FluentRun | None:
             return process.launched
         found = process.open.get(run_id) or process.inherited.get(run_id)
         joined = process.joined.get(run_id)
-        return joined if found is None and joined is not None and joined.directory.is_dir() else found
+        return joined if found is None and joined is not None and joined.live.has(OPEN) else found
 
 
 @contextmanager
@@ -72,7 +73,9 @@ def writing(ref: str, project: Project | None = None) -> Iterator[ActiveRun]:
         return
     with _turn.lock, turn(place.repo.common_dir / "gtrack" / "late.lock", _LOCK_SECONDS):
         live = place.live.find(run.id)
-        if live is not None and live.is_alive():
+        if live is not None and live.is_alive() and not (live.has(OPEN) or live.wait_until_gone(_LOCK_SECONDS)):
+            raise RunEnded(f"Run {run.name} ({run.short_id}) has ended, and whoever ended it has not committed it yet.")
+        if live is not None and live.path.is_dir() and live.is_alive():
             with process.lock:
                 process.joined[run.id] = FluentRun.join(live.path)
             yield process.joined[run.id]

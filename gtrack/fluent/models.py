@@ -94,6 +94,7 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
         return info
 
     info = add_directory(run.live.artifacts, path, fill, replacing=is_automatic(run, path))
+    run.live.check_open()
     taken_over(run, path)
     if registered_model_name is not None:
         _promise(run, registered_model_name, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gtrack.errors import InvalidValue
+from gtrack.errors import InvalidValue, RunEnded
 from gtrack.fluent.active import get_run, project_here
 from gtrack.ops.model_uri import split_run_uri
 from gtrack.project import Project
@@ -11,6 +11,8 @@ from gtrack.registry.artifact import check_artifact
 from gtrack.registry.pending import promise
 from gtrack.registry.search import matching
 from gtrack.registry.tag_names import check_model, is_no_stage
+
+_COMMIT_SECONDS = 10.0
 
 
 def register_model(
@@ -59,14 +61,18 @@ def register_run(
     reason: str | None = None,
 ) -> ModelVersion:
     """Register what a run of any project made, now or as soon as it has ended; see ``register_model``."""
-    if not run.live:
+    live = project.live.find(run.id) if run.live else None
+    if live is not None:
+        check_model(name)
+        check_artifact([one.path for one in project.artifacts(run.id)], run.short_id, path)
+        try:
+            promise(live, name, path, bump=bump, version=version, reason=reason)
+        except RunEnded:  # just now: there is a commit to be tagged in a moment
+            if not live.wait_until_gone(_COMMIT_SECONDS):
+                raise
+            live = None
+    if live is None:
         return project.registry.register(name, run.id, path, bump=bump, version=version, reason=reason)
-    live = project.live.find(run.id)
-    if live is None:  # it was committed since it was found
-        return project.registry.register(name, run.id, path, bump=bump, version=version, reason=reason)
-    check_model(name)
-    check_artifact([one.path for one in project.artifacts(run.id)], run.short_id, path)
-    promise(live, name, path, bump=bump, version=version, reason=reason)
     known = project.registry.ledger(name).models.get(name)
     numbers = [one.version for one in (*known.versions, *known.withdrawn)] if known is not None else []
     return ModelVersion(

@@ -31,7 +31,7 @@ def reopened(project: Project, run: Run) -> ReopenedRun:
         RunIsActive: somebody is writing it.
         CommitFailed: its live directory cannot be made.
     """
-    note = ExitNote(run.status, run.exit_code or 0, run.ended) if run.ended is not None else None
+    note = ExitNote(run.status, run.exit_code, run.ended) if run.ended is not None else None
     again = ReopenedRun(project, *reopen(project.store, project.live, run.id, run.code, note))
     again.ended_before = run.ended
     return again

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from gtrack.errors import RunIsActive, UsageError, nearest
+from gtrack.errors import RunEnded, RunIsActive, UsageError, nearest
 from gtrack.formats.names import check_name, check_run_name
 from gtrack.formats.values import final_status, plain_value
 from gtrack.project import Project
 from gtrack.records import Run, Status
+
+_COMMIT_SECONDS = 10.0
 
 
 def edit_tags(project: Project, run: Run, tags: Mapping[str, str], remove: Collection[str] = ()) -> Run:
@@ -94,8 +96,10 @@ def _edit(project: Project, run: Run, change: Callable[[dict[str, Any]], None], 
         try:
             live.edit(change)
             return live.run()
-        except FileNotFoundError:
-            if live.path.exists():
-                raise
-            # It ended and was committed meanwhile: what is to be changed is on the branch now.
+        except RunEnded:
+            if not live.wait_until_gone(_COMMIT_SECONDS):
+                raise RunEnded(
+                    f"Run {run.name} ({run.short_id}) has ended, and is not committed yet; 'gtrack recover' commits it."
+                ) from None
+            # What is to be changed is on the branch now.
     return project.store.edit(run.id, change, what)

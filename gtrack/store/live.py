@@ -4,6 +4,8 @@ The layout is the run directory's own, append-only, every row one ``write()``: a
 lost. ``params.yaml`` and ``metrics.yaml`` grow by one ``key: value`` line per call, the last line of a key counting; they are
 tidied when the run ends. Files whose name begins with a dot are marks for other processes and never committed:
 
+- ``.open``: what is written is kept. Its owner takes it away before it reads for the last time what is to be committed; whoever
+  else writes looks for it afterwards, and without it tells that what was written may not be kept;
 - ``.joined``: another process than the owner writes here too, so only the files know every metric;
 - ``.api``: the launched script logged through the API itself;
 - ``.named``, ``.placed``: the run's name, its experiment, was given on the command line and stays;
@@ -32,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtrack.config import DIRECTORY
-from gtrack.errors import CommitFailed, FormatError, GTrackError, RunIsActive
+from gtrack.errors import CommitFailed, FormatError, GTrackError, RunEnded, RunIsActive
 from gtrack.formats import run_dir
 from gtrack.formats.history import fold, parse_rows
 from gtrack.formats.names import ARTIFACTS, RUN_ID
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from gtrack.records import Number, Value
 
 LIVE = "live"
+OPEN = ".open"
 JOINED = ".joined"
 API = ".api"
 NAMED = ".named"
@@ -57,6 +60,7 @@ _IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/liv
 _CHUNK = 1 << 20
 _DAMAGED = "The live directory was damaged:"
 _EDIT_SECONDS = 10.0
+_POLL_SECONDS = 0.005
 _NEW, _DONE = ".new-", ".done-"
 _LEFTOVER = re.compile(r"\.(?:new|done)-([0-9a-f]{32})-")
 _LOCK = re.compile(r"([0-9a-f]{32})(?:\.edit|\.script)?\.lock\Z")
@@ -72,8 +76,8 @@ def _failed(directory: Path, error: OSError) -> GTrackError:
     )
 
 
-def _gone(directory: Path) -> GTrackError:
-    return GTrackError(
+def _gone(directory: Path) -> RunEnded:
+    return RunEnded(
         f"Run {directory.name[:8]} was ended by the process that owns it, or removed: there is no {directory}."
     )
 
@@ -146,18 +150,39 @@ class LiveDir:
 
     def join(self) -> None:
         """Say that this process writes here too; where the owner launched a script, the run is alive while this process is."""
-        if (
-            self.without_history().ended is None
-        ):  # else its owner has read what it keeps, and the mark would say otherwise
-            self.mark(JOINED)
+        self.mark(JOINED)
         with suppress(OSError):
             self._share = Share(self._script_lock_path, make=False)
+
+    def check_open(self) -> None:
+        """Check that what was written until now is kept; for writers that do not own the run, after they wrote.
+
+        Raises:
+            RunEnded: its owner has ended it, or it was removed.
+        """
+        if not os.access(self.path / OPEN, os.F_OK):
+            raise (
+                _gone(self.path)
+                if not self.path.is_dir()
+                else RunEnded(
+                    f"Run {self.id[:8]} was ended by the process that owns it: what was written just now may not be kept."
+                )
+            )
+
+    def wait_until_gone(self, seconds: float) -> bool:
+        """Wait until the owner of a run that it has ended committed it; tell whether that is so."""
+        last = time.monotonic() + seconds
+        while self.path.is_dir():
+            if time.monotonic() > last:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def begin(self, run: Run, files: Mapping[str, bytes] | None = None) -> None:
         """Become the owner of a directory that is not there yet, and make it, with all its files from the first moment on.
 
         Args:
-            run: written as ``run.yaml``.
+            run: written as ``run.yaml``, where ``files`` has none.
             files: further files, by name.
 
         Raises:
@@ -175,7 +200,7 @@ class LiveDir:
         new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
         try:
             new.mkdir()
-            for name, data in {**(files or {}), run_dir.RUN: run_dir.encode_run(run)}.items():
+            for name, data in {run_dir.RUN: run_dir.encode_run(run), **(files or {}), OPEN: b""}.items():
                 (new / name).write_bytes(data)
             new.rename(self.path)
         except BaseException:
@@ -220,8 +245,12 @@ class LiveDir:
 
         Raises:
             CommitFailed: it cannot be written (a full disk); the old bytes stay.
-            GTrackError: the run is no longer there.
+            RunEnded: the run is no longer there, or its owner has ended it meanwhile.
         """
+        self._replace(name, data)
+        self.check_open()
+
+    def _replace(self, name: str, data: bytes) -> None:
         temporary = self.path / f".{name}.{secrets.token_hex(4)}"
         try:
             temporary.write_bytes(data)
@@ -236,7 +265,7 @@ class LiveDir:
 
         Raises:
             CommitFailed: it cannot be written wholly (a full disk); then nothing is.
-            GTrackError: the run is no longer there.
+            RunEnded: the run is no longer there, or its owner has ended it meanwhile.
         """
         try:
             descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -251,6 +280,7 @@ class LiveDir:
                 os.close(descriptor)
         except OSError as error:
             raise _failed(self.path, error) from error
+        self.check_open()
 
     def mark(self, name: str) -> None:
         """Leave a mark for other processes."""
@@ -294,8 +324,12 @@ class LiveDir:
 
         Raises:
             RunIsActive: another process held the file for ten seconds.
+            RunEnded: the run is no longer there, or its owner has ended it.
             FormatError: the file is damaged.
         """
+        return self._edit(change, closing=False)
+
+    def _edit(self, change: Callable[[dict[str, Any]], None], *, closing: bool) -> dict[str, Any]:
         try:
             lock = file_lock(self._edit_lock_path, _EDIT_SECONDS)
         except OSError as error:
@@ -305,11 +339,10 @@ class LiveDir:
                 f"Another process has been editing run {self.id[:8]} for {_EDIT_SECONDS:.0f} s; try again."
             )
         try:
-            data = self.read(run_dir.RUN)
-            if data is None and not self.path.is_dir():
-                raise _gone(self.path)
-            head = edit_head(data, change)
-            self.write(run_dir.RUN, dumps(head).encode())
+            if not closing:
+                self.check_open()
+            head = edit_head(self.read(run_dir.RUN), change)
+            self._replace(run_dir.RUN, dumps(head).encode())
         finally:
             if not self.path.exists():  # to lock the file made it anew
                 self._edit_lock_path.unlink(missing_ok=True)
@@ -327,16 +360,15 @@ class LiveDir:
             exit_code: of the process, when gtrack launched one.
             metrics: the summary values, when the caller knows them all; else they are folded from the files.
         """
+        (self.path / OPEN).unlink(missing_ok=True)  # from here on whoever writes is told that it may not be kept
         shared = self.has(JOINED)
-        # From here on a process that joined is told that what it writes may no longer be kept (``RowFile``).
-        (self.path / JOINED).unlink(missing_ok=True)
         run = self.without_history()
         if metrics is None or shared:
             metrics = self.run().metrics
         damage = self._damage(run)
         for name, values in ((run_dir.PARAMS, run.params), (run_dir.METRICS, metrics)):
             if values or not (self.read(name) or b"\n").endswith(b"\n"):
-                self.write(name, dumps(values).encode())
+                self._replace(name, dumps(values).encode())
         damage += [problem for name in (run_dir.HISTORY, run_dir.SYSTEM) for problem in self._cut_torn_row(name)]
         end = ended or self._last_sign_of_life()
         if run.started is not None and end < run.started:
@@ -352,11 +384,11 @@ class LiveDir:
                 head["warnings"] = [*(head.get("warnings") or []), *damage]
 
         try:
-            self.edit(close)
+            self._edit(close, closing=True)
         except FormatError:  # the head itself is damaged: what is known of the run is written anew
             head = run_dir.run_mapping(run)
             close(head)
-            self.write(run_dir.RUN, dumps(head).encode())
+            self._replace(run_dir.RUN, dumps(head).encode())
         return self.without_history()
 
     def _cut_torn_row(self, name: str) -> list[str]:
@@ -365,7 +397,7 @@ class LiveDir:
         if data and not data.endswith(b"\n"):
             whole = data.rfind(b"\n") + 1
             is_row = bool(parse_rows(data[whole:])[0])
-            self.write(name, data + b"\n" if is_row else data[:whole])
+            self._replace(name, data + b"\n" if is_row else data[:whole])
             return [] if is_row else [f"{_DAMAGED} {name}: the last row was cut off."]
         return []
 

@@ -75,12 +75,12 @@ class ExitNote:
 
     Attributes:
         status: of the run.
-        exit_code: as a shell tells it.
+        exit_code: as a shell tells it; None when nobody launched it.
         ended: when.
     """
 
     status: Status
-    exit_code: int
+    exit_code: int | None
     ended: datetime
 
 
@@ -95,7 +95,8 @@ def reserve_exit(directory: Path) -> None:
 
 def exit_text(note: ExitNote) -> bytes:
     """Return the note as it stands in its file."""
-    return f"{note.status} {note.exit_code} {note.ended.timestamp():.6f} ".encode()
+    code = "-" if note.exit_code is None else note.exit_code
+    return f"{note.status} {code} {note.ended.timestamp():.6f} ".encode()
 
 
 def note_exit(directory: Path, note: ExitNote) -> None:
@@ -113,6 +114,8 @@ def read_exit(directory: Path) -> ExitNote | None:
     """Return the note; None as long as there is none."""
     try:
         status, code, moment = (directory / EXIT).read_text(encoding="ascii", errors="replace").split()
-        return ExitNote(Status(status), int(code), datetime.fromtimestamp(float(moment), timezone.utc))
+        return ExitNote(
+            Status(status), None if code == "-" else int(code), datetime.fromtimestamp(float(moment), timezone.utc)
+        )
     except (OSError, ValueError, OverflowError):
         return None

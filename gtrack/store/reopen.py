@@ -50,13 +50,8 @@ def reopen(
         files[run_dir.METRICS] = dumps(own).encode()
     if note is not None:
         files[EXIT] = exit_text(note)
-    live = live_store.create(running, files)
-    try:
-        _note_session(store, live, run)
-    except BaseException:
-        live.remove()
-        raise
-    return live, running
+    files[run_dir.RUN] = dumps(_head(store, run, running)).encode()
+    return live_store.create(running, files), running
 
 
 def _whole_lines(data: bytes) -> bytes:
@@ -73,20 +68,18 @@ def _not_from_history(run: Run, history: bytes) -> dict[str, Number]:
     return {name: value for name, value in run.metrics.items() if repr(told.get(name)) != repr(value)}
 
 
-def _note_session(store: RunStore, live: LiveDir, run: Run) -> None:
+def _head(store: RunStore, run: Run, running: Run) -> dict[str, Any]:
+    """Return what ``run.yaml`` says while the run goes on, with what it was before; keys that nobody knows here stay."""
     try:
         head = store.head(run.id)
     except FormatError:  # a damaged head is written anew from what could be read of it
         head = {}
+    now = run_dir.run_mapping(running)
     session = {
         "at": datetime.now(timezone.utc),
         "previous_status": run.status.value,
         "previous_ended": run.ended,
         "previous_commit": run.code.commit,
     }
-
-    def note(now: dict[str, Any]) -> None:
-        known = {key: value for key, value in head.items() if key not in now}
-        now.update(known, resumed=[*(head.get("resumed") or []), session])
-
-    live.edit(note)
+    known = {key: value for key, value in head.items() if key not in now}
+    return {**now, **known, "resumed": [*(head.get("resumed") or []), session]}

@@ -28,7 +28,7 @@ class RowFile:
     Args:
         path: the file, made with its first row.
         alive: a file that is there as long as whoever owns the rows still reads them; None when that is this process. It is
-            looked for after each row: a row that was written after the last look of the owner is not kept.
+            looked for after each row: a row that was written without it may not be kept.
     """
 
     def __init__(self, path: Path, alive: Path | None = None) -> None:

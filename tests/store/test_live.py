@@ -156,7 +156,7 @@ def test_written_whole_and_appended(live: LiveDir) -> None:
     live.append("b.log", b"one\n")
     live.append("b.log", b"two\n")
     assert (live.read("a.yaml"), live.read("b.log"), live.read("missing")) == (b"two", b"one\ntwo\n", None)
-    assert sorted(path.name for path in live.path.iterdir()) == ["a.yaml", "b.log", "run.yaml"]
+    assert sorted(path.name for path in live.path.iterdir()) == [".open", "a.yaml", "b.log", "run.yaml"]
 
 
 def test_run_that_is_gone_says_so(live: LiveDir) -> None:
