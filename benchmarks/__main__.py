@@ -44,6 +44,7 @@ FRAME = ("  and later ones, s", "≤ 0.2")
 LIST_FOUND = ("gtrack ls --where --sort of {many:,}, s", "≤ 0.5")
 DIFF = ("gtrack diff of 50 runs, s", "≤ 1")
 HISTORIES = ("histories of 100 runs of {long:,} steps, s", "≤ 1")
+REGISTRY = ("gtrack models of {tags:,} registry tags, s", "≤ 0.3")
 GRID_BARE = ("tutorial: 27 forests without a tracker, s", "")
 GRID_MANUAL = ("  with parameters, metrics, figure, model, s", "≤ bare + 1")
 GRID_AUTOLOG = ("  with autologging too, s", "≤ 3 × bare")
@@ -51,7 +52,7 @@ GRID_SIZE = ("  kept of it, MB", "≤ 4")
 MODEL = ("log_model of a forest of 100 trees, s", "≤ 0.1")
 ROWS = (
     *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME),
-    *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES),
+    *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES, REGISTRY),
     *(GRID_BARE, GRID_MANUAL, GRID_AUTOLOG, GRID_SIZE, MODEL),
 )
 MLFLOW = "mlflow"
@@ -102,6 +103,8 @@ class Bench:
         with self._step(peer, "histories"), _place() as place:
             measure.stored(place, 100, size.long)
             cells[HISTORIES[0]] = f"{measure.finding('histories', place)['seconds']:.2f}"
+        with self._step(peer, "the registry"), _place() as place:
+            cells[REGISTRY[0]] = f"{measure.command_seconds(size, measure.registered(place, size.tags), 'models'):.2f}"
 
     def _of_finding(self, peer: Peer, many: Path) -> None:
         """Measure questions over many runs."""

@@ -78,6 +78,33 @@ def add_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> No
             raise SystemExit(f"git fast-import failed with exit code {process.returncode}.")
 
 
+def add_registry(directory: Path, count: int, models: int = 10) -> None:
+    """Add ``count`` registry tags to the repository in ``directory``: half of them versions, half assignments to stages.
+
+    They all sit on the commit of the code, which is enough for whoever only reads tags.
+
+    Args:
+        directory: top of a repository.
+        count: how many tags.
+        models: among how many models they are shared.
+    """
+    commit = _git(directory, "rev-parse", "HEAD")
+    command = ["git", "-C", str(directory), "fast-import", "--quiet", "--done"]
+    stream = []
+    for number in range(count // 2):
+        model, version = f"model-{number % models}", number // models + 1
+        stage = ("staging", "production")[version % 2]
+        about = f"Run: {number:032x}\nArtifact: model\nModel-Version: {version}\nMetrics: f1=0.{900 + number % 100}"
+        for name in (f"{model}@v{version}.0.0", f"{model}#{stage}#{version}"):
+            message = f"{name}\n\n{about}\n"
+            when = int(_BEGIN.timestamp()) + number
+            stream.append(
+                f"tag {name}\nfrom {commit}\ntagger {_IDENTITY} {when} +0000\ndata {len(message)}\n{message}\n"
+            )
+    subprocess.run(command, input="".join([*stream, "done\n"]).encode(), check=True)
+    _git(directory, "pack-refs", "--all")
+
+
 def _write_stream(out: IO[bytes], count: int, rows: int, code: CodeState, chance: random.Random) -> None:
     histories = [_history(random.Random(number), rows) for number in range(min(count, _HISTORIES))]
     for mark, data in enumerate([dumps(capture()).encode(), *histories], start=1):

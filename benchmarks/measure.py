@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generate import ROWS, add_runs, make_repository
+from benchmarks.generate import ROWS, add_registry, add_runs, make_repository
 from benchmarks.peers import Peer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ class Size:
         many: stored runs in the large repository.
         found: runs that are asked for in MLflow.
         long: rows in each of a hundred long histories.
+        tags: tags of the model registry.
     """
 
     repeats: int = 20
@@ -43,6 +44,7 @@ class Size:
     many: int = 100_000
     found: int = 10_000
     long: int = 10_000
+    tags: int = 5_000
 
 
 QUICK = Size(repeats=5, rows=2_000, few=100, some=1_000, many=10_000, found=300, long=1_000)
@@ -203,4 +205,11 @@ def stored(place: Path, count: int, rows: int = ROWS) -> Path:
     """Make a repository with ``count`` runs at ``place`` and return it."""
     make_repository(place)
     add_runs(place, count, rows=rows)
+    return place
+
+
+def registered(place: Path, tags: int) -> Path:
+    """Make a repository with registry tags at ``place`` and return it."""
+    make_repository(place)
+    add_registry(place, tags)
     return place

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from gtrack.fluent.propagate import propagate
     from gtrack.fluent.registry import (
+        demote,
         get_model_version,
         promote,
         register_model,
@@ -128,6 +129,7 @@ __all__ = [
     "delete_experiment_tag",
     "delete_run",
     "delete_tag",
+    "demote",
     "disable_system_metrics_logging",
     "enable_system_metrics_logging",
     "end_run",
@@ -221,7 +223,8 @@ _NAMES = {
         "set_registry_uri set_tracking_uri"
     ),
     "gtrack.fluent.propagate": "propagate",
-    "gtrack.fluent.registry": "get_model_version promote register_model search_model_versions transition_model_version_stage",
+    "gtrack.fluent.registry": "demote get_model_version promote register_model search_model_versions "
+    "transition_model_version_stage",
     "gtrack.fluent.removal": "delete_run delete_tag restore_run",
     "gtrack.fluent.sampling": (
         "disable_system_metrics_logging enable_system_metrics_logging flush_artifact_async_logging flush_async_logging"

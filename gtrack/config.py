@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.errors import ConfigError, FormatError, InvalidName, nearest
-from gtrack.formats.names import check_experiment
+from gtrack.errors import ConfigError, FormatError, InvalidName, InvalidPath, nearest
+from gtrack.formats.names import check_artifact_path, check_experiment
 from gtrack.formats.yamlio import load_mapping
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Config:
         snapshot_max_file_mb: untracked files above this many MB are left out of a snapshot (``snapshot.max_file_mb``).
         lfs_above_mb: artifacts from this many MB up are stored as Git LFS objects (``artifacts.lfs_above_mb``).
         environment_variables: further environment variables to record, by name or pattern (``environment.variables``).
+        stages: what stages of the model registry demand, by stage, as it was read (``registry.stages``); checked by
+            ``registry.stage_policy``.
+        allowed_signers: whose signatures count: an SSH allowed signers file, as a path in the repository
+            (``registry.allowed_signers``); what git's own settings say, when None.
         system_interval: seconds between two samples of CPU, memory and GPU; 0 turns it off (``system.interval_seconds``).
     """
 
@@ -38,6 +42,8 @@ class Config:
     snapshot_max_file_mb: float = 10
     lfs_above_mb: float = 10
     environment_variables: tuple[str, ...] = ()
+    stages: Mapping[str, Value] = field(default_factory=dict)
+    allowed_signers: str | None = None
     system_interval: float = 10
 
     @property
@@ -56,6 +62,8 @@ artifacts:
   lfs_above_mb: 10           # artifacts from this size up are stored as Git LFS objects
 environment:
   variables: []              # further environment variables to record, by name or pattern (never secrets)
+registry:
+  stages: {{}}                 # what model versions must fulfil to be promoted; see docs/registry.md
 system:
   interval_seconds: 10       # seconds between two samples of CPU, memory and GPU; 0 turns sampling off
 """
@@ -66,6 +74,7 @@ _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "snapshot": ("max_file_mb",),
     "artifacts": ("lfs_above_mb",),
     "environment": ("variables",),
+    "registry": ("stages", "allowed_signers"),
     "system": ("interval_seconds",),
 }
 _REF_REFUSED = frozenset(" ~^:?*[\\")
@@ -113,6 +122,8 @@ def parse(data: bytes, where: str) -> Config:
         snapshot_max_file_mb=section.amount("snapshot", "max_file_mb", 10),
         lfs_above_mb=section.amount("artifacts", "lfs_above_mb", 10),
         environment_variables=section.texts("environment", "variables"),
+        stages=section.mapping("registry", "stages"),
+        allowed_signers=section.path("registry", "allowed_signers"),
         system_interval=section.amount("system", "interval_seconds", 10),
     )
 
@@ -169,3 +180,18 @@ class _Sections:
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise ConfigError(f"{self._where}: {section}.{key} must be a list of names, not {value!r}.")
         return tuple(str(item) for item in value)
+
+    def mapping(self, section: str, key: str) -> dict[str, Value]:
+        value = self._value(section, key)
+        if value is not None and not isinstance(value, dict):
+            raise ConfigError(f"{self._where}: {section}.{key} must be a mapping of names to settings, not {value!r}.")
+        return dict(value or {})
+
+    def path(self, section: str, key: str) -> str | None:
+        value = self._value(section, key)
+        if value is None:
+            return None
+        try:
+            return check_artifact_path(value)
+        except InvalidPath as error:
+            raise ConfigError(f"{self._where}: {section}.{key} must be a path in the repository: {error}") from error

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,8 @@ from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
-from gtrack.registry.pending import fulfil
-from gtrack.registry.registry import Registry
 from gtrack.store.index import Index
-from gtrack.store.live import LiveStore, ignore_text
+from gtrack.store.live import PROMISES, LiveStore, ignore_text
 from gtrack.store.liveness import read_exit
 from gtrack.store.references import References
 from gtrack.store.runs import RunStore
@@ -36,6 +35,7 @@ from gtrack.variables import REPO_VARIABLE
 
 if TYPE_CHECKING:
     from gtrack.records import Experiment, History, LeftOut, Run, Value
+    from gtrack.registry.registry import Registry
     from gtrack.store.live import LiveDir
 
 _MEGABYTE = 1024 * 1024
@@ -62,7 +62,6 @@ class Project:
         config: the project's settings.
         store: the committed runs.
         live: the live directories of all its working trees.
-        registry: the versions and stages of models.
         references: resolves what people call runs.
         index: answers questions over all runs.
     """
@@ -72,9 +71,8 @@ class Project:
         self.config = config
         self.store = RunStore(repo, config, self.identity)
         self.live = LiveStore(repo.worktree_roots())
-        self.registry = Registry(repo, self.store, config.branch, self.identity)
-        self.index = Index(repo, config.ref, self.live, self.store.tip, self.registry.runs)
-        self.references = References(self.store, self.live, self.index, self.registry.run_of)
+        self.index = Index(repo, config.ref, self.live, self.store.tip, self._registered)
+        self.references = References(self.store, self.live, self.index, self._run_of_version)
         self._lock = threading.RLock()
         self._identity: Identity | None = None
         self._git_config: dict[str, str] | None = None
@@ -100,6 +98,32 @@ class Project:
         """Close the index and end the git process that reads objects; the next question starts them again."""
         self.index.close()
         self.repo.objects.close()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The versions and stages of models.
+
+        Raises:
+            ConfigError: what the settings say of its stages is wrong.
+        """
+        # Few processes ask, and with the query language, in which policies are written, it takes as long to import as all else.
+        from gtrack.registry.opening import open_registry  # noqa: PLC0415 - see above
+
+        root = self.repo.root or self.repo.git_dir
+        return open_registry(self.repo, self.store, self.index, self.config, self.identity, root)
+
+    def _registered(self) -> list[tuple[str, str, str | None]]:
+        return self.registry.runs()
+
+    def _run_of_version(self, ref: str) -> str | None:
+        return self.registry.run_of(ref)
+
+    def _fulfil(self, live: LiveDir, run: Run, commit: str | None = None) -> tuple[str, ...]:
+        if not live.has(PROMISES):
+            return ()
+        from gtrack.registry.pending import fulfil  # noqa: PLC0415 - as for ``registry``
+
+        return fulfil(self.registry, live, run, commit)
 
     def git_config(self) -> dict[str, str]:
         """Return git's settings here, read once."""
@@ -259,7 +283,7 @@ class Project:
         Raises:
             CommitFailed: nothing was committed; see ``RunStore.commit``.
         """
-        return fulfil(self.registry, live, run, self.store.commit(live, run))
+        return self._fulfil(live, run, self.store.commit(live, run))
 
     @staticmethod
     def tell(unkept: Sequence[str], to: Callable[[str], object] | None = None) -> None:
@@ -294,7 +318,7 @@ class Project:
                 note = read_exit(live.path)
                 status = Status.KILLED if run.status is Status.RUNNING else run.status
                 run = live.finish(status, run.ended or (note.ended if note else None), run.exit_code, None)
-            unkept = fulfil(self.registry, live, run) if self.store.is_committed(live) else self.commit(live, run)
+            unkept = self._fulfil(live, run) if self.store.is_committed(live) else self.commit(live, run)
             live.remove()
             return Recovered(run, unkept=unkept)
         except GTrackError as error:

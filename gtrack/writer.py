@@ -328,9 +328,7 @@ class ActiveRun:
     def _not_written(self, error: OSError) -> GTrackError:
         who, reason = f"Run {self.name} ({self.id[:8]})", error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
-            return RunEnded(
-                f"{who} was ended by the process that owns it, or removed; its files were in {self.directory}."
-            )
+            return RunEnded(f"{who} was ended by the process that owns it, or removed, with {self.directory}.")
         return CommitFailed(f"{who} cannot be written: {reason}. What it logged so far is in {self.directory}.")
 
     def _enter_child(self) -> None:

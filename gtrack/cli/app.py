@@ -32,7 +32,7 @@ _COMMANDS = {
     "gtrack.cli.searching": ("best", "experiments", "index"),
     "gtrack.cli.plotting": ("plot",),
     "gtrack.cli.models": ("models",),
-    "gtrack.cli.registering": ("register", "promote"),
+    "gtrack.cli.registering": ("register", "promote", "demote", "deprecate"),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),
 }
 """Which module has which commands, in the order of ``gtrack --help``."""

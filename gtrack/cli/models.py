@@ -1,4 +1,4 @@
-"""``gtrack models``: ask models, and (with the registry) their versions and stages."""
+"""``gtrack models``: what is in which stage of which model, and ``predict``, which asks one."""
 
 from __future__ import annotations
 
@@ -8,36 +8,41 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.reading import Json, Markdown, one_format
+from gtrack.cli import model_views
+from gtrack.cli.reading import Csv, Json, Markdown, one_format
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import UsageError
 from gtrack.ops.load_model import open_pyfunc
+from gtrack.ops.model_stages import placings
 from gtrack.ops.predict import predict_table, write_whole
-from gtrack.render.data import to_json
+from gtrack.render.data import rows_csv, to_json
 from gtrack.render.markdown import columns_markdown
-from gtrack.render.models import model_columns, model_data, write_models
+from gtrack.render.models import model_columns, model_data, model_rows, write_models
 from gtrack.render.values import plural, printable
 
 _STDOUT = "-"
 
 
-def list_models(ctx: typer.Context, json: Json = False, markdown: Markdown = False) -> None:
-    """List the registered models, or ask one.
+def list_models(ctx: typer.Context, json: Json = False, csv: Csv = False, markdown: Markdown = False) -> None:
+    """List the registered models with what is in their stages; look at one, or ask it.
 
-    Shown are how many versions each has, what is in each stage, and the latest version with its metrics.
+    A line for each stage: the version in it, the metric that says most of it, since when it is there and who put it there.
+    A latest version that is in no stage has a line of its own.
     """
     if ctx.invoked_subcommand is not None:
         return
-    one_format(json=json, csv=False, markdown=markdown)
-    registry = open_project(ctx).registry
-    ledger = registry.ledger()
-    models = list(ledger.models.values())
+    one_format(json=json, csv=csv, markdown=markdown)
+    ledger = open_project(ctx).registry.ledger()
+    found = {name: placings(model, ledger.events[name]) for name, model in ledger.models.items()}
+    rows = [one for there in found.values() for one in there]
     if json:
-        write(to_json([model_data(model) for model in models]))
+        write(to_json([model_data(ledger.models[name], there) for name, there in found.items()]))
+    elif csv:
+        write(rows_csv(model_rows(rows)))
     elif markdown:
-        write(columns_markdown(model_columns(models, now(), terminal=False)))
-    elif models:
-        write_models(out(), models, now())
+        write(columns_markdown(model_columns(rows, now(), terminal=False)) if rows else "")
+    elif rows:
+        write_models(out(), rows, now())
     else:
         note("No models yet. 'gtrack register RUN --model NAME' registers the model of a run.")
     for problem in ledger.problems:
@@ -94,8 +99,14 @@ def register(app: typer.Typer) -> None:
     models = typer.Typer(rich_markup_mode=None)
     models.callback(
         invoke_without_command=True,
-        epilog=examples("gtrack models", "gtrack models --json", "gtrack models predict runs:/last/model -i new.csv"),
+        epilog=examples(
+            "gtrack models",
+            "gtrack models --json",
+            "gtrack models show churn#production",
+            "gtrack models predict runs:/last/model -i new.csv",
+        ),
     )(list_models)
+    model_views.register(models)
     models.command(
         epilog=examples(
             "gtrack models predict runs:/last/model --input new.csv --output predictions.csv",

@@ -207,7 +207,7 @@ def diff(
     project = open_project(ctx)
     found = _different_runs(project, runs)
     if code:
-        _write_patches(project.repo, found)
+        write_patches(project.repo, found)
         return
     comparison = compare(found, [_environment(project, run) for run in found])
     changes = [codes.code_change(project.repo, found[0], run) for run in found[1:]]
@@ -241,7 +241,8 @@ def _environment(project: Project, run: Run) -> Mapping[str, Value]:
         return {}
 
 
-def _write_patches(repo: Repository, runs: list[Run]) -> None:
+def write_patches(repo: Repository, runs: list[Run]) -> None:
+    """Write the patches from the code of the first run to that of each other one."""
     console = out()
     colour = console.is_terminal and not console.no_color and console.color_system is not None
     titles = run_titles(runs)

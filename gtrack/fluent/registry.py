@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from gtrack.errors import InvalidValue, RunEnded
+from collections.abc import Sequence
+
+from gtrack.errors import InvalidValue, RunEnded, UsageError
 from gtrack.fluent.active import get_run, project_here
+from gtrack.git.remotes import default_remote
 from gtrack.ops.model_uri import split_run_uri
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
 from gtrack.registry.artifact import check_artifact
 from gtrack.registry.pending import promise
 from gtrack.registry.search import matching
-from gtrack.registry.tag_names import check_model, is_no_stage
+from gtrack.registry.tag_names import check_model, check_stage, is_no_stage, parse_reference
+from gtrack.registry.writing import Terms
 
 _COMMIT_SECONDS = 10.0
 
@@ -59,12 +63,23 @@ def register_run(
     bump: str = "major",
     version: str | None = None,
     reason: str | None = None,
+    terms: Terms | None = None,
 ) -> ModelVersion:
-    """Register what a run of any project made, now or as soon as it has ended; see ``register_model``."""
+    """Register what a run of any project made, now or as soon as it has ended; see ``register_model``.
+
+    Raises:
+        UsageError: a run that still goes on shall be registered in a way that only one that has ended can be.
+    """
+    said = terms or Terms()
     live = project.live.find(run.id) if run.live else None
     if live is not None:
         check_model(name)
         check_artifact([one.path for one in project.artifacts(run.id)], run.short_id, path)
+        if said.remote is not None or said.sign is not None:
+            raise UsageError(
+                f"Run {run.name} ({run.short_id}) still goes on: its tag is made when it has ended, so it cannot be signed or "
+                "pushed now."
+            )
         try:
             promise(live, name, path, bump=bump, version=version, reason=reason)
         except RunEnded:  # just now: there is a commit to be tagged in a moment
@@ -72,7 +87,7 @@ def register_run(
                 raise
             live = None
     if live is None:
-        return project.registry.register(name, run.id, path, bump=bump, version=version, reason=reason)
+        return project.registry.register(name, run.id, path, bump=bump, version=version, reason=reason, terms=said)
     known = project.registry.ledger(name).models.get(name)
     numbers = [one.version for one in (*known.versions, *known.withdrawn)] if known is not None else []
     return ModelVersion(
@@ -125,22 +140,86 @@ def transition_model_version_stage(
     return project_here().registry.transition(name, version, into, archive_existing=archive_existing_versions)
 
 
-def promote(model_ref: str, stage: str, reason: str | None = None) -> ModelVersion:
+def promote(  # noqa: PLR0913 - each is one thing that a promotion says, or how it is made
+    model_ref: str,
+    stage: str,
+    reason: str | None = None,
+    *,
+    run: str | Run | None = None,
+    artifact: str = "model",
+    approved_by: Sequence[str] = (),
+    sign: bool | None = None,
+    push: bool | str = False,
+    force: bool = False,
+) -> ModelVersion:
     """Put a model version into a stage; promoting an earlier version again is how one rolls back.
 
     Args:
         model_ref: ``churn@3``, ``churn@v3``, ``churn@v1.4.0``, ``churn#staging`` (what is in it), or ``churn``, the latest.
         stage: the stage.
         reason: why, kept with the tag.
+        run: register the model of this run first, and promote that; both or neither.
+        artifact: path of the model below the artifacts of ``run``.
+        approved_by: who approves, ``Name <address>`` each.
+        sign: sign the tag; as git's ``tag.gpgSign`` says, or the stage demands, when None.
+        push: publish it at once, to the remote of this name, or with True to the usual one.
+        force: do it against the stage's conditions, where its settings allow that.
 
     Raises:
         InvalidName: a name outside the grammar.
         UsageError: ``model_ref`` names no version.
         ModelNotFound: there is no such model or version.
+        PolicyFailed: it does not fulfil what the stage demands; nothing was promoted.
+        GitError: git, or the remote, refuses; nothing was promoted.
     """
-    registry = project_here().registry
-    found = registry.version(model_ref)
-    return registry.assign(found.name, found.semver, stage, reason=reason)
+    project = project_here()
+    terms = _terms(project, sign=sign, push=push, force=force, approvals=approved_by)
+    if run is not None:
+        run_id = get_run(run.id if isinstance(run, Run) else run).id
+        return project.registry.register_and_assign(
+            check_model(model_ref), run_id, stage, artifact, reason=reason, terms=terms
+        )
+    found = project.registry.version(model_ref)
+    return project.registry.assign(found.name, found.semver, stage, reason=reason, terms=terms)
+
+
+def demote(
+    model_ref: str,
+    stage: str,
+    reason: str | None = None,
+    *,
+    sign: bool | None = None,
+    push: bool | str = False,
+    force: bool = False,
+) -> ModelVersion:
+    """Take a model version out of a stage; an exclusive stage is empty then.
+
+    Args:
+        model_ref: ``churn`` for what is in the stage, or ``churn@3``, ``churn@v1.4.0``.
+        stage: the stage.
+        reason: why, kept with the tag.
+        sign: as for ``promote``.
+        push: as for ``promote``.
+        force: as for ``promote``.
+
+    Raises:
+        InvalidName: a name outside the grammar.
+        ModelNotFound: there is no such model or version, or it is not in the stage.
+        PolicyFailed: the stage does not let it go like that.
+        GitError: git, or the remote, refuses; nothing was changed.
+    """
+    project = project_here()
+    out_of = check_stage(stage)
+    found = project.registry.version(model_ref if parse_reference(model_ref) else f"{check_model(model_ref)}#{out_of}")
+    terms = _terms(project, sign=sign, push=push, force=force)
+    return project.registry.unassign(found.name, found.semver, out_of, reason=reason, terms=terms)
+
+
+def _terms(
+    project: Project, *, sign: bool | None, push: bool | str, force: bool, approvals: Sequence[str] = ()
+) -> Terms:
+    remote = default_remote(project.repo) if push is True else push or None
+    return Terms(sign=sign, remote=remote, approvals=tuple(approvals), force=force)
 
 
 def get_model_version(name: str, version: int | str) -> ModelVersion:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -313,6 +314,58 @@ def load_mapping(data: str | bytes, what: str) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise FormatError(f"{what} holds a {type(value).__name__} where a mapping is expected.")
     return value
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a document, and where it stands.
+
+    Attributes:
+        path: the keys that it is below, and itself.
+        line: its line, from 1 on.
+        column: how many characters stand before it.
+        last: the line that its value ends in.
+    """
+
+    path: tuple[str, ...]
+    line: int
+    column: int
+    last: int
+
+
+def outline(data: str | bytes, what: str, depth: int) -> list[Key]:
+    """Return the keys of a document in the order in which they stand, one that comes twice also twice.
+
+    Args:
+        data: the document; bytes are UTF-8.
+        what: what is being read, for the message.
+        depth: how many levels of mappings are looked at.
+
+    Raises:
+        FormatError: as ``loads``.
+    """
+    loads(data, what)  # refuses what must not be read
+    root = yaml.compose(data.decode() if isinstance(data, bytes) else data, Loader=_Loader)
+    return list(_keys(root, (), depth))
+
+
+def _keys(node: yaml.Node | None, above: tuple[str, ...], depth: int) -> Iterator[Key]:
+    if not isinstance(node, yaml.MappingNode) or len(above) == depth:
+        return
+    for key, value in node.value:
+        path = (*above, str(key.value))
+        start = key.start_mark
+        yield Key(path, start.line + 1, start.column, max(start.line + 1, _last_line(value)))
+        yield from _keys(value, path, depth)
+
+
+def _last_line(node: yaml.Node) -> int:
+    """Return the line that a node ends in, from 1 on; a collection's own mark stands behind the comments that follow it."""
+    children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else node.value
+    if isinstance(node, yaml.CollectionNode) and children and not node.flow_style:
+        return _last_line(children[-1])
+    end = node.end_mark
+    return int(end.line if end.column == 0 and end.line > node.start_mark.line else end.line + 1)
 
 
 def parse_value(text: str) -> Value:

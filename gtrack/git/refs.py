@@ -61,6 +61,34 @@ def tracked(repo: Repository, branch: str) -> str | None:
     return found.get(f"refs/remotes/origin/{branch}") or next(iter(found.values()), None)
 
 
+def branch_with(repo: Repository, commit: str, branches: Sequence[str]) -> str | None:
+    """Return the first of ``branches`` from which a commit can be reached, here or on a remote; None when from none of them.
+
+    Raises:
+        GitError: git refuses.
+    """
+    if repo.objects.get(commit) is None:
+        return None
+    for branch in branches:
+        refs = {**list_refs(repo, f"refs/heads/{branch}"), **list_refs(repo, f"refs/remotes/*/{branch}")}
+        for ref in refs:
+            if ref.endswith(f"/{branch}") and is_ancestor(repo, commit, ref):
+                return branch
+    return None
+
+
+def is_ancestor(repo: Repository, old: str, new: str) -> bool:
+    """Tell whether ``old`` can be reached from ``new``.
+
+    Raises:
+        GitError: git cannot tell, as one of them is not here.
+    """
+    code, _, err = repo.answer("merge-base", "--is-ancestor", old, new)
+    if code not in {0, 1}:
+        raise GitError(f"git cannot tell whether {old} is in {new}: {err.decode(errors='replace').strip()}")
+    return code == 0
+
+
 def list_refs(repo: Repository, prefix: str) -> dict[str, str]:
     """Return ref name to object id for every ref below ``prefix``."""
     lines = repo.run("for-each-ref", "--format=%(refname) %(objectname)", prefix).decode().splitlines()

@@ -235,12 +235,19 @@ class Repository:
         Raises:
             GitError: any other exit code; the message is git's.
         """
-        process = self.start(*args, stdin=stdin is not None, env=env)
-        out, err = process.communicate(stdin)
-        if process.returncode not in ok:
-            said = _text(err) or f"no message, exit code {process.returncode}"
+        code, out, err = self.answer(*args, stdin=stdin, env=env)
+        if code not in ok:
+            said = _text(err) or f"no message, exit code {code}"
             raise GitError(f"git {args[0]} failed in {self.root or self.git_dir}: {said}")
         return out
+
+    def answer(
+        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes, bytes]:
+        """Run git and return its exit code and what it wrote to stdout and to stderr; the arguments are those of ``run``."""
+        process = self.start(*args, stdin=stdin is not None, env=env)
+        out, err = process.communicate(stdin)
+        return process.returncode, out, err
 
     def start(self, *args: str, stdin: bool = True, env: Mapping[str, str] | None = None) -> Popen[bytes]:
         """Start git with pipes and return the running process, which the caller ends."""
@@ -249,9 +256,12 @@ class Repository:
 
     def start_detached(self, *args: str) -> None:
         """Start git with the user's own settings, outlive it or be outlived; GitPython would end it with this process."""
-        command = [*_prefix(), "git", "-C", str(self.git_dir), *args]
-        process = Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+        process = Popen(self.own_command(*args), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
         threading.Thread(target=process.wait, daemon=True).start()
+
+    def own_command(self, *args: str) -> list[str]:
+        """Return the words that run git here with the user's own settings and hooks."""
+        return [*_prefix(), "git", "-C", str(self.root or self.git_dir), *args]
 
     def resolve(self, name: str) -> str | None:
         """Return the id of the object that a revision names now; None when it names none."""

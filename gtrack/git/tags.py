@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
 from gtrack.git.refs import Update, update
+from gtrack.git.signing import signed_tag
 
 if TYPE_CHECKING:
     from gtrack.git.objects import Identity
@@ -105,16 +106,29 @@ def _who(tagger: str) -> tuple[str, int | None]:
 def _one_by_one(repo: Repository, wanted: Sequence[str]) -> list[Tag]:
     """Return the same without any object that git would have to find: what is missing is then known to be."""
     out = repo.run("for-each-ref", "--format=%(refname)%00%(objectname)%00", *wanted)
-    refs = [(ref, oid) for ref, oid in _records(out, 2)]
+    return _read(repo, {ref.removeprefix(TAGS): oid for ref, oid in _records(out, 2)})
+
+
+def read_tags(repo: Repository, oids: Mapping[str, str]) -> list[Tag]:
+    """Return tags by name and object, whether or not they have these names here.
+
+    Args:
+        repo: the repository.
+        oids: name to the id of the object.
+    """
+    return [_peeled(repo, tag) if tag.kind == "tag" else tag for tag in _read(repo, oids)]
+
+
+def _read(repo: Repository, oids: Mapping[str, str]) -> list[Tag]:
     found = []
-    for (ref, oid), one in zip(refs, repo.objects.many([oid for _, oid in refs]), strict=True):
+    for (name, oid), one in zip(oids.items(), repo.objects.many(list(oids.values())), strict=True):
         if one is None:
-            found.append(Tag(ref.removeprefix(TAGS), oid, annotated=False))
+            found.append(Tag(name, oid, annotated=False))
         else:
             head, _, message = one.data.decode(errors="replace").partition("\n\n")
             said = dict(line.partition(" ")[::2] for line in head.splitlines()) if one.kind == "tag" else {}
             facts = (said.get("object", ""), said.get("type", ""), said.get("tagger", ""))
-            found.append(_tag(ref, oid, one.kind, *facts, message))
+            found.append(_tag(f"{TAGS}{name}", oid, one.kind, *facts, message))
     return found
 
 
@@ -138,7 +152,9 @@ class NewTag:
     message: str
 
 
-def create_tags(repo: Repository, tags: Sequence[NewTag], identity: Identity, seconds: int | None = None) -> None:
+def create_tags(
+    repo: Repository, tags: Sequence[NewTag], identity: Identity, seconds: int | None = None, *, sign: bool = False
+) -> None:
     """Make annotated tags, all of them or none; none may exist yet.
 
     Args:
@@ -146,17 +162,47 @@ def create_tags(repo: Repository, tags: Sequence[NewTag], identity: Identity, se
         tags: what is to be made.
         identity: the tagger.
         seconds: when, since the epoch; now, when None.
+        sign: sign them, as git's settings say.
 
     Raises:
         RefChanged: a tag of such a name exists.
         GitError: git refuses: a name that no ref can have, a commit that is not here.
     """
+    oids = make_tags(repo, tags, identity, seconds, sign=sign)
+    place_tags(repo, {tag.name: oid for tag, oid in zip(tags, oids, strict=True)}, identity)
+
+
+def make_tags(
+    repo: Repository, tags: Sequence[NewTag], identity: Identity, seconds: int | None = None, *, sign: bool = False
+) -> list[str]:
+    """Make the objects of annotated tags, which have no names yet, and return their ids; the arguments are ``create_tags``'.
+
+    Raises:
+        GitError: git refuses.
+    """
     at = int(time.time()) if seconds is None else seconds
-    updates = []
-    for tag in tags:
-        head = f"object {tag.target}\ntype commit\ntag {tag.name}\ntagger {identity.line(at)}\n\n"
-        text = f"{head}{tag.message.rstrip()}\n".encode(errors="replace")
-        oid = repo.run("mktag", stdin=text).decode().strip()
-        updates.append(Update(f"{TAGS}{tag.name}", oid, ""))
+    if not sign:
+        return [_plain_tag(repo, tag, identity, at) for tag in tags]
+    return [signed_tag(repo, tag.name, tag.target, f"{tag.message.rstrip()}\n", identity, at) for tag in tags]
+
+
+def _plain_tag(repo: Repository, tag: NewTag, identity: Identity, at: int) -> str:
+    head = f"object {tag.target}\ntype commit\ntag {tag.name}\ntagger {identity.line(at)}\n\n"
+    return repo.run("mktag", stdin=f"{head}{tag.message.rstrip()}\n".encode(errors="replace")).decode().strip()
+
+
+def place_tags(repo: Repository, tags: Mapping[str, str], identity: Identity) -> None:
+    """Give tag objects their names, all of them or none; none may exist yet.
+
+    Args:
+        repo: the repository.
+        tags: name to the id of the tag object.
+        identity: who stands in the reflog.
+
+    Raises:
+        RefChanged: a tag of such a name exists.
+        GitError: git refuses: a name that no ref can have.
+    """
+    updates = [Update(f"{TAGS}{name}", oid, "") for name, oid in tags.items()]
     if updates:
-        update(repo, updates, identity, f"tag: {', '.join(tag.name for tag in tags)}"[:500])
+        update(repo, updates, identity, f"tag: {', '.join(tags)}"[:500])

@@ -66,8 +66,17 @@ def code_change(repo: Repository, base: Run, other: Run) -> CodeChange:
     problem = _problem(repo, base) or _problem(repo, other)
     if one is None or two is None or problem:
         return CodeChange(one, two, problem=problem)
-    out = repo.run("diff", "--numstat", "-z", *_PLAIN_DIFF, one, two, "--")
-    return CodeChange(one, two, files=tuple(_file_changes(os.fsdecode(out))))
+    return CodeChange(one, two, files=files_between(repo, one, two))
+
+
+def files_between(repo: Repository, one: str, two: str, *pathspecs: str) -> tuple[FileChange, ...]:
+    """Return which files differ between the trees of two commits, of all or of those that ``pathspecs`` name.
+
+    Raises:
+        GitError: git cannot compare the two commits.
+    """
+    out = repo.run("diff", "--numstat", "-z", *_PLAIN_DIFF, one, two, "--", *pathspecs)
+    return tuple(_file_changes(os.fsdecode(out)))
 
 
 def patch(repo: Repository, base: Run, other: Run, *, colour: bool) -> bytes:

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue, RunNotFound
+from gtrack.errors import ArtifactNotFound, FormatError, InvalidValue
 from gtrack.formats.names import check_artifact_path
 from gtrack.models.mlmodel import MLMODEL, read_mlmodel
 from gtrack.ops.get import write_out
+from gtrack.ops.lineage import held
 from gtrack.project import Project
-from gtrack.records import MLFLOW_STAGES, ModelVersion, Run
-from gtrack.store.branch import BranchReader
+from gtrack.records import MLFLOW_STAGES, Run
 
 RUNS = "runs:/"
 MODELS = "models:/"
@@ -113,25 +113,7 @@ def _registered(project: Project, uri: str) -> ModelPlace:
         found = project.registry.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
     if found.run_id is None or found.artifact is None:
         raise InvalidValue(f"{uri!r} is a tag on a commit that is no run's, so there is no model to load.")
-    run = _as_tagged(project, found, found.run_id)
-    return ModelPlace(run, check_artifact_path(found.artifact), found.version, found.commit)
-
-
-def _as_tagged(project: Project, found: ModelVersion, run_id: str) -> Run:
-    """Return the run as the commit holds it that the tag of a version is on."""
-    reader = BranchReader(project.repo, found.commit)
-    location = reader.locate(run_id)
-    if location is not None:
-        return reader.runs([location])[0]
-    if project.repo.objects.get(found.commit) is None:
-        raise RunNotFound(
-            f"Commit {found.commit[:8]}, which {found.tag} is on, is not in this clone. Fetch it: "
-            "git fetch --refetch --tags."
-        )
-    raise RunNotFound(
-        f"{found.tag} is on commit {found.commit[:8]}, which does not hold run {run_id[:8]}, so there is no model to load. "
-        f"What the run itself has now is {found.source}."
-    )
+    return ModelPlace(held(project, found).run, check_artifact_path(found.artifact), found.version, found.commit)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gtrack.git.tags import NewTag
+from gtrack.git.tags import NewTag, Tag
 from gtrack.registry import messages
 from gtrack.registry.tag_names import Action, TagName
 
@@ -34,6 +34,11 @@ class Act:
     def tag(self) -> NewTag:
         """Return the tag."""
         return NewTag(str(self.name), self.commit, messages.write(self.name.subject(self.about), self.trailers))
+
+    def made(self, oid: str, tagger: str, seconds: int) -> Tag:
+        """Return the tag as git would list it, once it is made."""
+        new = self.tag()
+        return Tag(new.name, oid, True, new.target, "commit", tagger, seconds, new.message)  # noqa: FBT003 - annotated
 
 
 class Acts:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gtrack.git.tags import Tag
 
 EXCLUSIVE = frozenset({"production"})
+"""Stages that hold one version unless the settings say otherwise."""
 _RANK = {action: rank for rank, action in enumerate(Action)}
 _MOST_DIGITS = 9
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -59,6 +60,7 @@ class Event:
         user: the tagger.
         message: without its signature.
         signed: whether it carries a signature (which nobody has verified).
+        oid: id of the tag object.
     """
 
     tag: str
@@ -74,6 +76,7 @@ class Event:
     user: str | None = None
     message: str = ""
     signed: bool = False
+    oid: str = ""
 
     @property
     def trailers(self) -> dict[str, list[str]]:
@@ -95,6 +98,7 @@ class Ledger:
         problems: what was not understood.
         events: model to what was done to it, in the order of the counters, what has none put between by its time.
         counters: model to the highest counter of its tags.
+        tags: what it follows from.
         shadowed: model and stage to the numbers of versions that an exclusive stage hides: assigned, and not the last.
     """
 
@@ -103,6 +107,7 @@ class Ledger:
     events: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     shadowed: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ def fold(
         run_of: the run whose commit a commit is, asked for tags that do not say it themselves.
         exclusive: the stages that hold one version.
     """
+    tags = tuple(tags)
     problems: list[Problem] = []
     counters: dict[str, int] = {}
     by_model: dict[str, list[_Read]] = {}
@@ -157,7 +163,7 @@ def fold(
         shadowed.update({(model, stage): numbers for stage, numbers in hidden.items()})
         events[model] = tuple(_told(one.events))
         problems += one.problems
-    return Ledger(models, tuple(sorted(problems, key=lambda each: each.tag)), events, counters, shadowed)
+    return Ledger(models, tuple(sorted(problems, key=lambda each: each.tag)), events, counters, shadowed, tags)
 
 
 def _fault(tag: Tag) -> str | None:
@@ -347,6 +353,7 @@ class _Model:
                 user=one.tag.tagger or None,
                 message=one.tag.message,
                 signed=one.tag.signed,
+                oid=one.tag.oid,
             )
         )
 

@@ -18,6 +18,8 @@ ARTIFACT = "Artifact"
 ORDINAL = "Model-Version"
 METRICS = "Metrics"
 REASON = "Reason"
+APPROVED = "Approved-By"
+FORCED = "Forced"
 
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)\Z")
 _UNCLEAR = re.compile(r"[=,]")

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 from gtrack.errors import GTrackError
 from gtrack.formats.names import check_artifact_path
 from gtrack.registry.tag_names import check_bump, check_model, check_version
+from gtrack.store.live import PROMISES
 
 if TYPE_CHECKING:
     from gtrack.records import Run
     from gtrack.registry.registry import Registry
     from gtrack.store.live import LiveDir
-
-PENDING = ".registrations"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def promise(
             f"by {one.artifact!r}: a run is one version of a model.",
             stacklevel=3,
         )
-    live.append(PENDING, f"{json.dumps(asdict(one))}\n".encode())
+    live.append(PROMISES, f"{json.dumps(asdict(one))}\n".encode())
 
 
 def _checked(one: Promise) -> Promise:
@@ -84,7 +83,7 @@ def _checked(one: Promise) -> Promise:
 def promised(live: LiveDir) -> list[Promise]:
     """Return what was promised, the last word on each name; a line that was cut off while it was written is left out."""
     found: dict[str, Promise] = {}
-    for line in (live.read(PENDING) or b"").splitlines():
+    for line in (live.read(PROMISES) or b"").splitlines():
         try:
             one = _checked(Promise(**json.loads(line)))
         except (ValueError, TypeError):

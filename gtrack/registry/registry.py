@@ -6,52 +6,91 @@ transaction, which happens wholly or not at all; a tag is never moved. Several t
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.errors import (
-    ArtifactNotFound,
-    GTrackError,
-    ModelNotFound,
-    RefChanged,
-    RunNotFound,
-    UsageError,
-    VersionExists,
-)
-from gtrack.formats.names import ARTIFACTS, RUN_ID, check_artifact_path, run_path
-from gtrack.git.tags import create_tags, list_tags
-from gtrack.records import MLFLOW_STAGES, ModelVersion, RegisteredModel
+from gtrack.errors import ArtifactNotFound, ModelNotFound, RunNotFound, UsageError, VersionExists
+from gtrack.formats.names import ARTIFACTS, check_artifact_path, run_path
+from gtrack.git.refs import branch_with
+from gtrack.git.signing import Signature, verify
+from gtrack.records import MLFLOW_STAGES, ModelVersion, RegisteredModel, Run
 from gtrack.registry import messages
-from gtrack.registry.acts import Act, Acts
+from gtrack.registry.acts import Act
 from gtrack.registry.artifact import check_artifact
-from gtrack.registry.ledger import EXCLUSIVE, Event, Ledger, Problem, fold
-from gtrack.registry.lookup import find_version, known_model, refer
+from gtrack.registry.ledger import Ledger
+from gtrack.registry.lookup import find_version, refer
 from gtrack.registry.next_version import check_same, next_version, version_of
-from gtrack.registry.tag_names import (
-    Action,
-    TagName,
-    check_bump,
-    check_model,
-    check_stage,
-    check_version,
-    model_in_tag,
-    parse_reference,
-)
-from gtrack.store.locks import turn
+from gtrack.registry.plans import Moves, Plan
+from gtrack.registry.policy import Case, Evidence, PolicyFailed, Verdict, judge, judge_leaving, unmet
+from gtrack.registry.reader import RegistryReader
+from gtrack.registry.stage_policy import UNDEFINED, StagePolicy, parse_stages
+from gtrack.registry.tag_names import Action, TagName, check_bump, check_model, check_stage, check_version
+from gtrack.registry.writing import TagWriter, Terms
+from gtrack.store.one_run import OneRun
 
 if TYPE_CHECKING:
     from gtrack.git.objects import Identity
     from gtrack.git.repo import Repository
-    from gtrack.git.tags import Tag
     from gtrack.store.runs import RunStore
 
-_TRIES = 20
-_LOCK_SECONDS = 10.0
+_HERE = Terms()
 
 
-class Registry:
+@dataclass(frozen=True)
+class Rules:
+    """What the settings say of the registry.
+
+    Attributes:
+        stages: what each stage demands; one that is not named demands nothing.
+        allowed_signers: whose SSH signatures count; what git's own settings say, when None.
+    """
+
+    stages: Mapping[str, StagePolicy] = field(default_factory=lambda: parse_stages({}, ""))
+    allowed_signers: Path | None = None
+
+    def of(self, stage: str) -> StagePolicy:
+        """Return what a stage demands."""
+        return self.stages.get(stage, UNDEFINED)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a promotion would do.
+
+    Attributes:
+        version: what would be promoted; of a run that is not registered yet, the version that it would become.
+        tags: the names of the tags that would be made, in order.
+        verdicts: what the stage demands, and what was found; nothing where nothing is to be done.
+        current: what is in the stage now.
+    """
+
+    version: ModelVersion
+    tags: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    current: ModelVersion | None = None
+
+
+@dataclass(frozen=True)
+class _Registering:
+    """The registering of one run: what makes it, and how its version is found afterwards."""
+
+    plan: Plan
+    commit: str
+    run_id: str
+
+    def found(self, model: RegisteredModel) -> ModelVersion:
+        found = version_of(model.versions, self.commit, self.run_id)
+        if found is None:  # somebody took it back since
+            raise ModelNotFound(
+                f"Run {self.run_id[:8]} was registered as {model.name}, and taken back by another writer at once."
+            )
+        return found
+
+
+class Registry(RegistryReader):
     """Versions and stages of models.
 
     Args:
@@ -59,7 +98,8 @@ class Registry:
         store: its runs.
         branch: the name of their branch, for messages.
         identity: who makes tags.
-        exclusive: the stages that hold one version: whatever comes into them takes the place of what was there.
+        rules: what stages demand, and which hold one version: whatever comes into them takes the place of what was there.
+        reproductions: gives the finished runs that reproduce a run, by its id.
     """
 
     def __init__(
@@ -68,148 +108,14 @@ class Registry:
         store: RunStore,
         branch: str,
         identity: Callable[[], Identity],
-        exclusive: Collection[str] = EXCLUSIVE,
+        rules: Rules | None = None,
+        reproductions: Callable[[str], Sequence[Run]] = lambda _: (),
     ) -> None:
-        self._repo = repo
-        self._store = store
-        self._branch = branch
+        self.rules = rules or Rules()
+        super().__init__(repo, store, branch, {stage for stage, one in self.rules.stages.items() if one.exclusive})
         self._identity = identity
-        self.exclusive = frozenset(exclusive)
-
-    # Reading
-
-    def ledger(self, name: str | None = None) -> Ledger:
-        """Return what the tags say now, of one model or of all.
-
-        Raises:
-            GitError: git refuses.
-        """
-        # A stage may have slashes, and a pattern's * stops at them; models have none of the marks of patterns.
-        place = model_in_tag(name) if name is not None else "**/*"
-        tags = list_tags(self._repo, f"{place}[@#]*", f"{place}[@#]*/**")
-        runs = self._runs_of(tags)
-        return fold(tags, runs.get, self.exclusive)
-
-    def _runs_of(self, tags: Sequence[Tag]) -> dict[str, str]:
-        """Return commit to run, for the commits whose tags do not say it themselves."""
-        silent = {tag.target for tag in tags if tag.kind == "commit" and f"\n{messages.RUN}: " not in tag.message}
-        wanted = sorted(silent)
-        found: dict[str, str] = {}
-        for oid, commit in zip(wanted, self._repo.objects.many(wanted), strict=True):
-            text = commit.data.decode(errors="replace").partition("\n\n")[2] if commit else ""
-            run_id = next(iter(messages.trailers_of(text).get(messages.RUN, ())), "")
-            if RUN_ID.match(run_id):
-                found[oid] = run_id
-        return found
-
-    def models(self) -> list[RegisteredModel]:
-        """Return all registered models, by name."""
-        return list(self.ledger().models.values())
-
-    def model(self, name: str) -> RegisteredModel:
-        """Return one model.
-
-        Raises:
-            InvalidName: nothing can be called so.
-            ModelNotFound: none is.
-        """
-        return self._known(self.ledger(check_model(name)), name)
-
-    def _known(self, ledger: Ledger, name: str) -> RegisteredModel:
-        return ledger.models.get(name) or known_model(self.ledger(), name)
-
-    def versions(self, name: str | None = None) -> list[ModelVersion]:
-        """Return the versions of a model, or of all, in their order.
-
-        Raises:
-            ModelNotFound: there is no such model.
-        """
-        models = self.models() if name is None else [self.model(name)]
-        return [version for model in models for version in model.versions]
-
-    def version(self, ref: str) -> ModelVersion:
-        """Return the version that a reference names.
-
-        Args:
-            ref: ``churn@3`` or ``churn@v3`` (the third version), ``churn@v1.4.0``, ``churn@latest`` (the highest number),
-                ``churn@greatest`` (the highest semantic version), ``churn#production`` (what is in that stage); of ``churn``
-                alone, the latest.
-
-        Raises:
-            UsageError: it is no such reference.
-            ModelNotFound: there is no such model, no such version of it, or nothing in the stage.
-        """
-        wanted = refer(ref)
-        return find_version(self._known(self.ledger(wanted.model), wanted.model), wanted)
-
-    def runs(self) -> list[tuple[str, str, str | None]]:
-        """Return run, model and stage of all versions: a row for each stage that one is in, or one without a stage."""
-        return [
-            (version.run_id, version.name, stage)
-            for version in self.versions()
-            if version.run_id is not None
-            for stage in version.stages or (None,)
-        ]
-
-    def find(self, name: str, version: int | str) -> ModelVersion:
-        """Return a version of a model by its number, or as in ``version``: ``3``, ``"3"``, ``"v1.4.0"``, ``"latest"``.
-
-        Raises:
-            InvalidName: nothing can be called so.
-            UsageError: that names no version.
-            ModelNotFound: there is no such model, or no such version of it.
-        """
-        return self.version(f"{check_model(name)}@{version}")
-
-    def events(self, name: str) -> tuple[Event, ...]:
-        """Return everything that was done to a model, the oldest first.
-
-        Raises:
-            ModelNotFound: there is no such model.
-        """
-        ledger = self.ledger(check_model(name))
-        self._known(ledger, name)
-        return ledger.events[name]
-
-    def problems(self) -> tuple[Problem, ...]:
-        """Return the tags that were not understood, and why."""
-        return self.ledger().problems
-
-    def run_of(self, ref: str) -> str | None:
-        """Return the id of the run that ``model@version`` or ``model#stage`` comes from; None when no such model is registered.
-
-        Raises:
-            RunNotFound: nothing answers to the reference, it comes from no run, or that run is not here; the message says
-                what to fetch.
-        """
-        wanted = parse_reference(ref)
-        model = self.ledger(wanted.model).models.get(wanted.model) if wanted is not None else None
-        if wanted is None or model is None:
-            return None
-        try:
-            version = find_version(model, wanted)
-        except ModelNotFound as error:
-            raise RunNotFound(str(error)) from error
-        if version.run_id is None:
-            raise RunNotFound(f"{version.tag} is on commit {version.commit[:8]}, which is no run's: no run is {ref!r}.")
-        if self._store.branch().locate(version.run_id) is None:
-            raise RunNotFound(self._absent(version, version.run_id))
-        return version.run_id
-
-    def _absent(self, version: ModelVersion, run_id: str) -> str:
-        what = f"Run {run_id[:8]}, which {version.tag} is of, is not on {self._branch} here."
-        if self._store.tip() is None:
-            return f"{what} This clone has no such branch; fetch it: {self._fetch()}."
-        if self._repo.objects.get(version.commit) is not None:
-            return f"{what} It was removed there; its own commit still has it: git show --stat {version.tag}."
-        return f"{what} Fetch the branch: {self._fetch()}."
-
-    def _fetch(self) -> str:
-        keys = [key for key in self._repo.config() if key.startswith("remote.") and key.endswith(".url")]
-        remotes = sorted(key.removeprefix("remote.").removesuffix(".url") for key in keys)
-        remote = "origin" if "origin" in remotes or not remotes else remotes[0]
-        shallow = "--unshallow " if (self._repo.common_dir / "shallow").exists() else ""
-        return f"git fetch {shallow}--tags {remote} {self._branch}:refs/remotes/{remote}/{self._branch}"
+        self._writer = TagWriter(repo, self, identity)
+        self._evidence = Evidence(self._run_at, lambda commit, names: branch_with(repo, commit, names), reproductions)
 
     # Registering
 
@@ -223,6 +129,7 @@ class Registry:
         version: str | None = None,
         reason: str | None = None,
         commit: str | None = None,
+        terms: Terms = _HERE,
     ) -> ModelVersion:
         """Register what a run made as the next version of a model.
 
@@ -237,6 +144,7 @@ class Registry:
             version: the version itself, ``v1.4.0``, instead.
             reason: why, kept with the tag.
             commit: the run's own commit, when the caller has just made it; else it is looked for.
+            terms: how it is made.
 
         Raises:
             InvalidName: ``name`` or ``version`` is outside the grammar, which the message shows.
@@ -247,17 +155,30 @@ class Registry:
                 content of ``artifact``.
             GitError: git refuses the tag.
         """
+        registering = self._registering(
+            name, run_id, artifact, bump=bump, version=version, reason=reason, commit=commit
+        )
+        self._writer.write(name, registering.plan, terms, sign=self._writer.signs(terms))
+        return registering.found(self._known(self.ledger(name), name))
+
+    def _registering(
+        self,
+        name: str,
+        run_id: str,
+        artifact: str,
+        *,
+        bump: str,
+        version: str | None,
+        reason: str | None,
+        commit: str | None = None,
+    ) -> _Registering:
         check_model(name)
         wanted = check_version(version) if version is not None else None
         check_bump(bump)
         run = self._store.run(run_id)
         at = commit or self._run_commit(run_id)
         self._check_artifact(run.experiment, run_id, at, check_artifact_path(artifact))
-        said = [
-            (messages.RUN, run_id),
-            (messages.EXPERIMENT, run.experiment),
-            (messages.ARTIFACT, artifact),
-        ]
+        said = [(messages.RUN, run_id), (messages.EXPERIMENT, run.experiment), (messages.ARTIFACT, artifact)]
 
         def plan(ledger: Ledger) -> list[Act]:
             model = ledger.models.get(name) or RegisteredModel(name)
@@ -276,11 +197,7 @@ class Registry:
             on = there.commit if there is not None else at
             return [Act(tag, on, None, [*said, (messages.ORDINAL, str(number)), *rest])]
 
-        model = self._write(name, plan)
-        found = version_of(model.versions, at, run_id)
-        if found is None:  # somebody took it back since
-            raise ModelNotFound(f"Run {run_id[:8]} was registered as {name}, and taken back by another writer at once.")
-        return found
+        return _Registering(plan, at, run_id)
 
     def _check_content(self, there: ModelVersion, place: str, commit: str) -> None:
         """Check that a later commit of a run holds at ``place`` what the version holds that the run is."""
@@ -320,7 +237,7 @@ class Registry:
         *,
         reason: str | None = None,
         exclusive: bool | None = None,
-        trailers: Sequence[tuple[str, str]] = (),
+        terms: Terms = _HERE,
     ) -> ModelVersion:
         """Put a version into a stage; an earlier one may come back the same way. Nothing is done where it is there already.
 
@@ -330,12 +247,13 @@ class Registry:
             stage: the stage; MLflow's in any case.
             reason: why, kept with the tag.
             exclusive: take the other versions out of the stage; so it is for exclusive stages anyhow, when None.
-            trailers: further ones for the message.
+            terms: how it is made.
 
         Raises:
             InvalidName: a name outside the grammar.
             UsageError: ``exclusive=False`` for a stage that holds one version.
             ModelNotFound: there is no such model or version.
+            PolicyFailed: it does not fulfil what the stage demands.
             GitError: git refuses the tag.
         """
         into = check_stage(stage)
@@ -346,17 +264,79 @@ class Registry:
 
         def plan(ledger: Ledger) -> list[Act]:
             model, one = self._chosen(ledger, name, version)
-            others = [number for number in model.stages.get(into, ()) if number != one.version]
-            acts = Acts(ledger, model, reason, trailers)
-            if exclusive and into not in self.exclusive:
-                acts.leave(into, others)
-            if model.in_stage(into) != one:
-                acts.enter(into, one)
-            return acts.made
+            return self._entering(ledger, model, one, _Entry(into, reason, terms, alone=bool(exclusive)))
 
-        return self._version_after(self._write(name, plan), version)
+        model = self._write(name, plan, terms, [into])
+        return find_version(model, refer(f"{name}@{version}"))
 
-    def unassign(self, name: str, version: int | str, stage: str, *, reason: str | None = None) -> ModelVersion:
+    def register_and_assign(
+        self,
+        name: str,
+        run_id: str,
+        stage: str,
+        artifact: str = "model",
+        *,
+        bump: str = "major",
+        version: str | None = None,
+        reason: str | None = None,
+        terms: Terms = _HERE,
+    ) -> ModelVersion:
+        """Register what a run made and put that version into a stage: both, or neither. See ``register`` and ``assign``."""
+        into, registering = (
+            check_stage(stage),
+            self._registering(name, run_id, artifact, bump=bump, version=version, reason=reason),
+        )
+
+        def plan(ledger: Ledger) -> list[Act]:
+            first = registering.plan(ledger)
+            then = self._after(ledger, first)
+            one = registering.found(then.models[name])
+            return [*first, *self._entering(then, then.models[name], one, _Entry(into, reason, terms))]
+
+        return registering.found(self._write(name, plan, terms, [into]))
+
+    def outlook(
+        self, name: str, version: int | str, stage: str, *, reason: str | None = None, terms: Terms = _HERE
+    ) -> Outlook:
+        """Return what ``assign`` would do, and whether the stage would have it. Nothing is written."""
+        ledger, into = self.ledger(check_model(name)), check_stage(stage)
+        model, one = self._chosen(ledger, name, version)
+        return self._outlook(ledger, model, one, _Entry(into, reason, terms))
+
+    def outlook_of_run(
+        self,
+        name: str,
+        run_id: str,
+        stage: str,
+        artifact: str = "model",
+        *,
+        bump: str = "major",
+        version: str | None = None,
+        reason: str | None = None,
+        terms: Terms = _HERE,
+    ) -> Outlook:
+        """Return what ``register_and_assign`` would do; see ``outlook``."""
+        into = check_stage(stage)
+        registering = self._registering(name, run_id, artifact, bump=bump, version=version, reason=reason)
+        ledger = self.ledger(name)
+        first = registering.plan(ledger)
+        then = self._after(ledger, first)
+        one = registering.found(then.models[name])
+        found = self._outlook(then, then.models[name], one, _Entry(into, reason, terms))
+        return replace(found, tags=(*(str(act.name) for act in first), *found.tags))
+
+    def _outlook(self, ledger: Ledger, model: RegisteredModel, one: ModelVersion, entry: _Entry) -> Outlook:
+        acts = Moves(ledger, model, self.exclusive, entry.reason).enter(one, entry.stage, alone=entry.alone)
+        return Outlook(
+            one,
+            tuple(str(act.name) for act in acts),
+            tuple(self.verdicts(ledger, model, one, entry)) if acts else (),
+            model.in_stage(entry.stage),
+        )
+
+    def unassign(
+        self, name: str, version: int | str, stage: str, *, reason: str | None = None, terms: Terms = _HERE
+    ) -> ModelVersion:
         """Take a version out of a stage; an exclusive stage is empty then.
 
         Args:
@@ -364,28 +344,23 @@ class Registry:
             version: as for ``find``.
             stage: the stage.
             reason: why, kept with the tag.
+            terms: how it is made.
 
         Raises:
             InvalidName: a name outside the grammar.
             ModelNotFound: there is no such model or version, or it is not in the stage.
+            PolicyFailed: who may do so, and how, is another matter for this stage.
             GitError: git refuses the tag.
         """
         out_of = check_stage(stage)
 
         def plan(ledger: Ledger) -> list[Act]:
             model, one = self._chosen(ledger, name, version)
-            if out_of not in one.stages:
-                where = f"it is in {', '.join(one.stages)}" if one.stages else "it is in no stage"
-                raise ModelNotFound(f"Version {one.version} of {name} ({one.semver}) is not in {out_of}: {where}.")
-            acts = Acts(ledger, model, reason)
-            acts.leave(out_of, [one.version, *self._hidden(ledger, name, out_of)])
-            return acts.made
+            trailers = self._leaving(ledger, model, one, _Entry(out_of, reason, terms))
+            return Moves(ledger, model, self.exclusive, reason, trailers).leave(one, out_of)
 
-        return self._version_after(self._write(name, plan), version)
-
-    def _hidden(self, ledger: Ledger, name: str, stage: str) -> Sequence[int]:
-        """Return the versions that would come to light again in a stage that is to be empty, here and for GTO."""
-        return ledger.shadowed.get((name, stage), ()) if stage in self.exclusive else ()
+        model = self._write(name, plan, terms, [out_of])
+        return find_version(model, refer(f"{name}@{version}"))
 
     def transition(
         self,
@@ -395,6 +370,7 @@ class Registry:
         *,
         archive_existing: bool = False,
         reason: str | None = None,
+        terms: Terms = _HERE,
     ) -> ModelVersion:
         """Move a version as MLflow does, to whom it is in one of ``staging``, ``production`` and ``archived``, or in none.
 
@@ -404,57 +380,53 @@ class Registry:
             stage: where to; None for nowhere. Into a stage that MLflow does not know it comes beside the one that it is in.
             archive_existing: move the versions that are in the stage to ``archived``.
             reason: why, kept with the tags.
+            terms: how it is made.
 
         Raises:
             InvalidName: a name outside the grammar.
             ModelNotFound: there is no such model or version.
+            PolicyFailed: it does not fulfil what a stage demands.
             GitError: git refuses a tag.
         """
         into = check_stage(stage) if stage is not None else None
 
         def plan(ledger: Ledger) -> list[Act]:
             model, one = self._chosen(ledger, name, version)
-            acts = Acts(ledger, model, reason)
-            if into is None or into in MLFLOW_STAGES:
-                for other in one.stages:
-                    if other in MLFLOW_STAGES and other != into:
-                        acts.leave(other, [one.version, *self._hidden(ledger, name, other)])
-            if into is None:
-                return acts.made
-            for number in model.stages.get(into, ()) if archive_existing and into != MLFLOW_STAGES[-1] else ():
-                if number != one.version:
-                    acts.leave(into, [number])
-                    acts.enter(MLFLOW_STAGES[-1], acts.versions[number])
-            if model.in_stage(into) != one:
-                acts.enter(into, one)
-            return acts.made
+            trailers: list[tuple[str, str]] = []
+            for left in one.stages:
+                if left in MLFLOW_STAGES and left != into and (into is None or into in MLFLOW_STAGES):
+                    trailers += self._leaving(ledger, model, one, _Entry(left, reason, terms))
+            if into is not None and model.in_stage(into) != one:
+                trailers += self._permit(ledger, model, one, _Entry(into, reason, terms))
+            moves = Moves(ledger, model, self.exclusive, reason, list(dict.fromkeys(trailers)))
+            return moves.transition(one, into, archive_existing=archive_existing)
 
-        return self._version_after(self._write(name, plan), version)
+        model = self._write(name, plan, terms, [into] if into else [])
+        return find_version(model, refer(f"{name}@{version}"))
 
     # Taking back
 
-    def deregister(self, name: str, version: int | str, *, reason: str | None = None) -> None:
+    def deregister(self, name: str, version: int | str, *, reason: str | None = None, terms: Terms = _HERE) -> None:
         """Take a version back, out of every stage too; its number and its tags stay, and nothing else can be called so.
 
         Raises:
             ModelNotFound: there is no such model or version.
+            PolicyFailed: who may take it out of its stages is another matter.
             GitError: git refuses a tag.
         """
 
         def plan(ledger: Ledger) -> list[Act]:
             model, one = self._chosen(ledger, name, version)
-            acts = Acts(ledger, model, reason)
-            for stage in one.stages:
-                acts.leave(stage, [one.version, *self._hidden(ledger, name, stage)])
-            taken = any(
-                event.action is Action.DEREGISTER and event.semver == one.semver for event in ledger.events[name]
-            )
-            acts.add(TagName(Action.DEREGISTER, name, one.semver), one, counted=taken)
-            return acts.made
+            trailers = [
+                trailer
+                for stage in one.stages
+                for trailer in self._leaving(ledger, model, one, _Entry(stage, reason, terms))
+            ]
+            return Moves(ledger, model, self.exclusive, reason, list(dict.fromkeys(trailers))).withdraw(one)
 
-        self._write(name, plan)
+        self._write(name, plan, terms, [])
 
-    def deprecate(self, name: str, *, reason: str | None = None) -> RegisteredModel:
+    def deprecate(self, name: str, *, reason: str | None = None, terms: Terms = _HERE) -> RegisteredModel:
         """Retire a model: it stays, with all its versions, and says that it should not be used.
 
         Raises:
@@ -463,20 +435,102 @@ class Registry:
         """
 
         def plan(ledger: Ledger) -> list[Act]:
-            model = self._known(ledger, name)
-            if model.deprecated:
-                return []
-            last = next(iter((*reversed(model.versions), *reversed(model.withdrawn))), None)
-            if last is None:
-                raise ModelNotFound(f"Model {name} has no version, and so nothing that could be retired.")
-            acts = Acts(ledger, model, reason)
-            taken = any(event.action is Action.DEPRECATE for event in ledger.events[name])
-            acts.add(TagName(Action.DEPRECATE, name), last, counted=taken)
-            return acts.made
+            return Moves(ledger, self._known(ledger, name), self.exclusive, reason).retire()
 
-        return self._write(name, plan)
+        return self._write(name, plan, terms, [])
+
+    # Policies
+
+    def verdicts(
+        self,
+        ledger: Ledger,
+        model: RegisteredModel,
+        one: ModelVersion,
+        entry: _Entry,
+        signature: Signature | None = None,
+    ) -> list[Verdict]:
+        """Return what a stage demands of a version, and what was found."""
+        return judge(self.rules.of(entry.stage), self._case(ledger, model, one, entry, signature), self._evidence)
+
+    def _case(
+        self,
+        ledger: Ledger,
+        model: RegisteredModel,
+        one: ModelVersion,
+        entry: _Entry,
+        signature: Signature | None = None,
+    ) -> Case:
+        return Case(
+            one,
+            entry.stage,
+            str(self._identity()),
+            entry.reason,
+            entry.terms.approvals,
+            signature,
+            self._writer.signs(entry.terms, demanded=self.rules.of(entry.stage).signed),
+            model.in_stage(entry.stage),
+            ledger.events.get(model.name, ()),
+        )
+
+    def _entering(self, ledger: Ledger, model: RegisteredModel, one: ModelVersion, entry: _Entry) -> list[Act]:
+        if not Moves(ledger, model, self.exclusive).enter(one, entry.stage, alone=entry.alone):
+            return []
+        trailers = self._permit(ledger, model, one, entry)
+        return Moves(ledger, model, self.exclusive, entry.reason, trailers).enter(one, entry.stage, alone=entry.alone)
+
+    def _permit(
+        self, ledger: Ledger, model: RegisteredModel, one: ModelVersion, entry: _Entry
+    ) -> list[tuple[str, str]]:
+        """Return what the tag says of its approvals, and of what it is forced against.
+
+        Raises:
+            PolicyFailed: the stage does not have it.
+        """
+        verdicts = self.verdicts(ledger, model, one, entry)
+        return self._settled(f"{model.name} v{one.version} is not promoted to {entry.stage}", verdicts, entry)
+
+    def _leaving(
+        self, ledger: Ledger, model: RegisteredModel, one: ModelVersion, entry: _Entry
+    ) -> list[tuple[str, str]]:
+        verdicts = judge_leaving(self.rules.of(entry.stage), self._case(ledger, model, one, entry))
+        return self._settled(f"{model.name} v{one.version} stays in {entry.stage}", verdicts, entry)
+
+    def _settled(self, what: str, verdicts: Sequence[Verdict], entry: _Entry) -> list[tuple[str, str]]:
+        failed = unmet(verdicts)
+        if failed and not entry.terms.force:
+            allowed = " --force would do it all the same." if self.rules.of(entry.stage).force else ""
+            raise _failed(what, verdicts, allowed)
+        if failed and not self.rules.of(entry.stage).force:
+            raise _failed(what, verdicts, " The settings of this stage do not allow --force.")
+        forced = [(messages.FORCED, "; ".join(one.condition for one in failed))] if failed else []
+        return [*((messages.APPROVED, who) for who in entry.terms.approvals), *forced]
 
     # Writing
+
+    def _write(self, name: str, plan: Plan, terms: Terms, stages: Sequence[str]) -> RegisteredModel:
+        """Make the tags that ``plan`` asks for; a signature that a stage demands is looked at before they have names."""
+        check_model(name)
+        wary = [stage for stage in stages if self.rules.of(stage).asks_who]
+        sign = self._writer.signs(terms, demanded=any(self.rules.of(stage).signed for stage in stages))
+
+        def accept(acts: Sequence[Act], oids: Sequence[str]) -> None:
+            for act, oid in zip(acts, oids, strict=True):
+                policy = self.rules.of(act.name.stage or "")
+                if act.name.stage in wary and not (terms.force and policy.force):
+                    signature = verify(self._repo, oid, self.rules.allowed_signers)
+                    one = ModelVersion(name, 0, "", act.about or "", commit=act.commit)
+                    case = Case(one, act.name.stage or "", str(self._identity()), signature=signature, sign=sign)
+                    verdicts = judge_leaving(replace(policy, reason=False), case)
+                    if unmet(verdicts):
+                        raise _failed(f"{act.name} is not made", verdicts, "")
+
+        self._writer.write(name, plan, terms, sign=sign, accept=accept)
+        return self._known(self.ledger(name), name)
+
+    def _after(self, ledger: Ledger, acts: Sequence[Act]) -> Ledger:
+        """Return what the tags would say after ``acts``."""
+        who, now = str(self._identity()), int(time.time())
+        return self.folded([*ledger.tags, *(act.made("", who, now) for act in acts)]) if acts else ledger
 
     def _chosen(self, ledger: Ledger, name: str, version: int | str) -> tuple[RegisteredModel, ModelVersion]:
         model = self._known(ledger, name)
@@ -487,35 +541,21 @@ class Registry:
             )
         return model, one
 
-    def _version_after(self, model: RegisteredModel, version: int | str) -> ModelVersion:
-        return find_version(model, refer(f"{model.name}@{version}"))
+    def _run_at(self, version: ModelVersion) -> OneRun | None:
+        return OneRun.at(self._repo, version.commit, version.run_id) if version.run_id else None
 
-    def _write(self, name: str, plan: Callable[[Ledger], list[Act]]) -> RegisteredModel:
-        """Make the tags that ``plan`` asks for; it is asked again when another writer was quicker.
 
-        Returns:
-            The model as it is then.
-        """
-        check_model(name)
-        # So that two stages do not get one number; without a lock, the refs still decide.
-        with turn(self._repo.common_dir / "gtrack" / "registry.lock", _LOCK_SECONDS):
-            for attempt in range(1, _TRIES + 1):
-                ledger = self.ledger(name)
-                acts = plan(ledger)
-                if not acts:
-                    return self._known(ledger, name)
-                tags = [act.tag() for act in acts]
-                try:
-                    create_tags(self._repo, tags, self._identity())
-                    break
-                except RefChanged as error:
-                    wrong = next((one for one in ledger.problems if one.tag in {tag.name for tag in tags}), None)
-                    if wrong is not None:
-                        raise GTrackError(
-                            f"{wrong.tag} cannot be made: there is a tag of this name, and {wrong.text}. Remove it first: "
-                            f"git tag -d '{wrong.tag}'."
-                        ) from error
-                    if attempt == _TRIES:
-                        raise
-                    time.sleep(random.SystemRandom().uniform(0, 0.02 * attempt))
-        return self._known(self.ledger(name), name)
+@dataclass(frozen=True)
+class _Entry:
+    """A version that is to come into a stage, or out of it: which stage, why and how."""
+
+    stage: str
+    reason: str | None
+    terms: Terms
+    alone: bool = False
+
+
+def _failed(what: str, verdicts: Sequence[Verdict], then: str) -> PolicyFailed:
+    lines = "".join(f"\n  {one}" for one in verdicts)
+    count = f"{len(unmet(verdicts))} of {len(verdicts)} conditions" if len(verdicts) > 1 else "its condition"
+    return PolicyFailed(f"{what}: {count} {'are' if len(verdicts) > 1 else 'is'} not met.{then}{lines}", verdicts)

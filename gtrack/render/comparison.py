@@ -204,7 +204,7 @@ def _write_code(console: Console, base: str, title: str, change: CodeChange) -> 
     if not change.differs:
         return
     write_line(console)
-    commits = f"{(change.base or 'none')[:10]} → {(change.commit or 'none')[:10]}"
+    commits = printable(f"{(change.base or 'none')[:10]} → {(change.commit or 'none')[:10]}")
     write_line(console, Text.assemble(("Code", HEAD), f"  {commits}  ", (f"{base} → {title}", DIM)))
     if change.problem:
         write_line(console, Text(f"  cannot be compared: {printable(change.problem)}", "yellow"))

@@ -111,7 +111,7 @@ def _inputs(titles: Sequence[str], rows: Sequence[InputRow]) -> list[str]:
 
 
 def _code(base: str, title: str, change: CodeChange) -> str:
-    head = f"### Code\n\n`{(change.base or 'none')[:10]}` ({base}) → `{(change.commit or 'none')[:10]}` ({title})"
+    head = f"### Code\n\n`{escape((change.base or 'none')[:10])}` ({base}) → `{escape((change.commit or 'none')[:10])}` ({title})"
     if change.problem:
         return f"{head}\n\nCannot be compared: {escape(change.problem)}."
     rows = [

@@ -44,10 +44,10 @@ def write_report(console: Console, report: RunReport, now: datetime, zone: tzinf
     run = report.run
     _title(console, run)
     for label, text, style in _facts(report, now, zone):
-        _fact(console, label, text, style)
-    _params(console, run.flat_params)
-    _metrics(console, report)
-    _inputs(console, run.inputs)
+        write_fact(console, label, text, style)
+    write_params(console, run.flat_params)
+    write_metrics(console, report)
+    write_inputs(console, run.inputs)
     _children(console, report.children, now)
     _artifacts(console, report.artifacts)
     _tail(console, report)
@@ -73,7 +73,7 @@ def _facts(report: RunReport, now: datetime, zone: tzinfo | None) -> Iterator[tu
     who = " on ".join(printable(part) for part in (run.user, run.host) if part)
     yield "by", who, ""
     yield "command", printable(shlex.join(run.command)), ""
-    yield "code", _code(run.code), ""
+    yield "code", printable(_code(run.code)), ""
     for left in run.code.left_out:
         what = size(left.size) if left.sha256 else "git cannot take it"
         yield "", f"not in the snapshot: {printable(left.path)} ({what})", WARNING
@@ -81,7 +81,7 @@ def _facts(report: RunReport, now: datetime, zone: tzinfo | None) -> Iterator[tu
         name = f"{printable(report.parent.name)} " if report.parent else ""
         yield "parent", f"{name}({printable(run.parent[:8])})", ""
     yield "tags", "  ".join(f"{printable(key)}={printable(text)}" for key, text in run.tags.items()), ""
-    yield "env", _environment(report.environment), ""
+    yield "env", environment_text(report.environment), ""
     for number, line in enumerate((run.notes or "").strip().splitlines()):
         yield "" if number else "notes", printable(line), ""
     for warning in run.warnings:
@@ -90,7 +90,7 @@ def _facts(report: RunReport, now: datetime, zone: tzinfo | None) -> Iterator[tu
         yield "damage", printable(problem), "bold red"
 
 
-def _fact(console: Console, label: str, text: str, style: str) -> None:
+def write_fact(console: Console, label: str, text: str, style: str) -> None:
     """Write one line of the head, continued below itself where it is wider than the terminal."""
     if not text:
         return
@@ -120,8 +120,8 @@ def _code(code: CodeState) -> str:
     return f"{code.commit[:10]}, a snapshot of uncommitted changes to {code.head[:10]}{branch}"
 
 
-def _environment(environment: Mapping[str, Value]) -> str:
-    """Return the environment in one line: Python, system, processor, memory, GPUs, number of packages."""
+def environment_text(environment: Mapping[str, Value]) -> str:
+    """Return an environment in one line: Python, system, processor, memory, GPUs, number of packages."""
     parts = []
     python, system, cpu = (_mapping(environment, key) for key in ("python", "platform", "cpu"))
     if "version" in python:
@@ -151,22 +151,25 @@ def _count(found: Value) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _heading(console: Console, title: str, more: str) -> None:
+def write_heading(console: Console, title: str, more: str) -> None:
+    """Write the line above a section, with what says how much it is."""
     write_line(console)
     write_line(console, Text.assemble((title, HEAD), (f" ({more})", DIM)))
 
 
-def _params(console: Console, params: Mapping[str, Value]) -> None:
+def write_params(console: Console, params: Mapping[str, Value]) -> None:
+    """Write parameters, as many beside each other as fit."""
     if params:
-        _heading(console, "Parameters", str(len(params)))
+        write_heading(console, "Parameters", str(len(params)))
         write_pairs(console, [(printable(name), Cell(value(found), "cyan")) for name, found in params.items()], _INDENT)
 
 
-def _metrics(console: Console, report: RunReport) -> None:
+def write_metrics(console: Console, report: RunReport) -> None:
+    """Write the metrics of a run, with the course of each where there is a history."""
     metrics = report.run.metrics
     if not metrics:
         return
-    _heading(console, "Metrics", str(len(metrics)))
+    write_heading(console, "Metrics", str(len(metrics)))
     courses = [[number for _, number in report.history.series(name)] for name in metrics]
     columns = [
         Column("", [Cell(printable(name)) for name in metrics], keep=5, least=_SHORT),
@@ -187,10 +190,11 @@ def _extreme(choose: Callable[[Iterable[Number]], Number], course: Sequence[Numb
     return metric(choose(numbers)) if numbers else ""
 
 
-def _inputs(console: Console, inputs: Sequence[Input]) -> None:
+def write_inputs(console: Console, inputs: Sequence[Input]) -> None:
+    """Write what went into a run."""
     if not inputs:
         return
-    _heading(console, "Inputs", str(len(inputs)))
+    write_heading(console, "Inputs", str(len(inputs)))
     whole = not console.is_terminal
     columns = [
         Column("", [Cell(printable(one.name)) for one in inputs], keep=5, least=_SHORT),
@@ -215,7 +219,7 @@ def _children(console: Console, children: Sequence[Run], now: datetime) -> None:
     """Write the nested runs as ``gtrack ls`` would."""
     if not children:
         return
-    _heading(console, "Nested runs", str(len(children)))
+    write_heading(console, "Nested runs", str(len(children)))
     limit = _MANY if console.is_terminal and len(children) > _MANY + 1 else None
     listing = list_runs(children, limit=limit)
     write_table(console, listing_columns(listing, now, terminal=console.is_terminal), indent=_INDENT)
@@ -228,7 +232,7 @@ def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:
     if not artifacts:
         return
     total = sum(artifact.size for artifact in artifacts)
-    _heading(console, "Artifacts", f"{len(artifacts)}, {size(total)}")
+    write_heading(console, "Artifacts", f"{len(artifacts)}, {size(total)}")
     shown = artifacts[:_MANY] if console.is_terminal and len(artifacts) > _MANY + 1 else artifacts
     columns = [
         Column("", [Cell(printable(artifact.path)) for artifact in shown], keep=2, least=_SHORT),
@@ -245,6 +249,6 @@ def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:
 def _tail(console: Console, report: RunReport) -> None:
     if not report.tail:
         return
-    _heading(console, "Output", f"the end of it; 'gtrack log {printable(report.run.name)}' shows all")
+    write_heading(console, "Output", f"the end of it; 'gtrack log {printable(report.run.name)}' shows all")
     for line in report.tail:
         write_line(console, " " * _INDENT + printable(_ESCAPES.sub("", line).expandtabs()))

@@ -96,7 +96,7 @@ class IndexFile:
             inode = self.path.stat().st_ino
         except OSError as error:
             raise sqlite3.DatabaseError("missing") from error
-        connection = _connect(self.path)
+        connection = connect(self.path)
         try:
             meta = dict(connection.execute("SELECT key, value FROM meta"))
         except BaseException:
@@ -156,7 +156,7 @@ class IndexFile:
             return True
 
     def _in_memory(self, stored: sqlite3.Connection) -> sqlite3.Connection:
-        connection = _connect(None)
+        connection = connect(None)
         stored.backup(connection)
         stored.close()
         self._keep(connection, None)
@@ -218,7 +218,7 @@ class IndexFile:
         temporary = path.with_name(f"index-{secrets.token_hex(8)}.tmp") if path else None
         for leftover in path.parent.glob("index-*.tmp*") if path else ():  # of a builder that was killed
             leftover.unlink(missing_ok=True)
-        connection = _connect(temporary, durable=False)
+        connection = connect(temporary, durable=False)
         try:
             connection.executescript(SCHEMA)
             connection.execute("BEGIN")
@@ -297,7 +297,8 @@ def _count(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM main.runs").fetchone()[0])
 
 
-def _connect(path: Path | None, *, durable: bool = True) -> sqlite3.Connection:
+def connect(path: Path | None, *, durable: bool = True) -> sqlite3.Connection:
+    """Open a database: a file, or one in memory when ``path`` is None; one that is not ``durable`` is lost with the power."""
     connection = sqlite3.connect(
         path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

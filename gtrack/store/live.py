@@ -11,6 +11,7 @@ tidied when the run ends. Files whose name begins with a dot are marks for other
 - ``.named``, ``.placed``: the run's name, its experiment, was given on the command line and stays;
 - ``.owner``: the number of the process that started it, for the worker processes of that one;
 - ``.experiment.yaml``: what the run's script says of its experiment;
+- ``.registrations``: the models that it shall be registered as (``registry.pending``);
 - ``.exit``: how the launched script ended, from that moment on (``store.liveness``).
 
 Next to it, ``<id>.lock`` is held by the process that owns the run, and ``<id>.script.lock`` by the script that it launched
@@ -56,6 +57,7 @@ NAMED = ".named"
 PLACED = ".placed"
 OWNER = ".owner"
 EXPERIMENT_NEWS = ".experiment.yaml"
+PROMISES = ".registrations"
 _IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/live/\n"
 _CHUNK = 1 << 20
 _DAMAGED = "The live directory was damaged:"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.generate import EXPERIMENT, METRICS_LOGGED, PARAMETERS, ROWS, add_runs, make_repository
+from benchmarks.generate import EXPERIMENT, METRICS_LOGGED, PARAMETERS, ROWS, add_registry, add_runs, make_repository
 from benchmarks.peers import PEERS, GTrack, JsonLines, Peer
 from gtrack.project import Project
 from gtrack.records import Status
@@ -34,6 +34,18 @@ def place(tmp_path: Path) -> Path:
     make_repository(tmp_path / "many")
     add_runs(tmp_path / "many", 1_005, seed=3)
     return tmp_path / "many"
+
+
+def test_gtrack_reads_every_generated_tag_of_the_registry(tmp_path: Path) -> None:
+    make_repository(tmp_path / "registry")
+    add_registry(tmp_path / "registry", 40, models=2)
+    project = Project.open(tmp_path / "registry")
+    with closing(project):
+        assert project.registry.problems() == ()
+        assert [(one.name, len(one.versions), len(one.stages["staging"])) for one in project.registry.models()] == [
+            ("model-0", 10, 5),
+            ("model-1", 10, 5),
+        ]
 
 
 def test_gtrack_reads_every_generated_run(place: Path) -> None:

@@ -36,7 +36,8 @@ def three(*more: Tag) -> list[Tag]:
 
 def test_nothing() -> None:
     assert fold([]) == Ledger()
-    assert fold([a_tag("v1.0"), a_tag("release")]) == Ledger()
+    others = (a_tag("v1.0"), a_tag("release"))
+    assert fold(others) == Ledger(tags=others)
 
 
 def test_a_version_says_what_its_tag_says() -> None:

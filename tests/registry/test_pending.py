@@ -14,7 +14,8 @@ from gtrack.launch.launch import LaunchRequest, launch
 from gtrack.launch.target import Target
 from gtrack.project import Project
 from gtrack.records import Status
-from gtrack.registry.pending import PENDING, promise, promised
+from gtrack.registry.pending import promise, promised
+from gtrack.store.live import PROMISES
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.registry.conftest import Train
@@ -38,7 +39,7 @@ def test_it_is_registered_when_the_run_has_ended(project: Project, git: Git) -> 
         "other/x": ("v0.3.0", run.id, None),
     }
     assert found["churn"].commit == project.store.run_commit(run.id)
-    assert PENDING not in git("ls-tree", "-r", "--name-only", "gtrack/runs")
+    assert PROMISES not in git("ls-tree", "-r", "--name-only", "gtrack/runs")
     assert not active.directory.exists()
 
 
@@ -76,8 +77,8 @@ def test_what_cannot_be_is_refused_at_once(project: Project) -> None:
 def test_lines_that_are_damaged_are_passed_over(project: Project) -> None:
     live = begin(project).live
     promise(live, "churn", "model")
-    good = (live.path / PENDING).read_bytes()
-    (live.path / PENDING).write_bytes(
+    good = (live.path / PROMISES).read_bytes()
+    (live.path / PROMISES).write_bytes(
         b'{"name": "a b", "artifact": "m"}\n[]\n{"x": 1}\n\xff\n' + good + b'{"name": "x", "art'
     )
     assert [one.name for one in promised(live)] == ["churn"]

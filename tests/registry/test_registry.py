@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,10 @@ from gtrack.errors import (
     UsageError,
     VersionExists,
 )
-from gtrack.git.tags import NewTag, create_tags
+from gtrack.git.tags import NewTag, create_tags, place_tags
 from gtrack.project import Project
 from gtrack.records import ModelVersion
-from gtrack.registry import registry as module
+from gtrack.registry import writing as module
 from gtrack.store.reopen import reopen
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
@@ -80,7 +81,7 @@ def test_nothing_of_the_user_is_touched(project: Project, churn: list[ModelVersi
 
 def test_versions_are_raised_by_the_part_that_is_said(project: Project, train: Train) -> None:
     register = project.registry.register
-    said = [
+    said: list[dict[str, Any]] = [
         {},
         {"bump": "minor"},
         {"bump": "patch"},
@@ -450,9 +451,9 @@ def test_a_quicker_writer_is_noticed_and_the_next_number_taken(
         if not seen:
             create_tags(project.repo, [NewTag("m@v1.0.0", at, "quicker")], project.identity())
         seen.append("try")
-        create_tags(*args)  # type: ignore[arg-type]
+        place_tags(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "create_tags", overtaken)
+    monkeypatch.setattr(module, "place_tags", overtaken)
     version = project.registry.register("m", mine.id)
     assert (version.version, version.semver, len(seen)) == (2, "v2.0.0", 2)
     assert [one.run_id for one in project.registry.versions("m")] == [theirs.id, mine.id]

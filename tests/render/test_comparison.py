@@ -78,6 +78,13 @@ def test_two_runs_of_one_name_go_by_their_ids(draw: Draw, now: datetime) -> None
     assert "Parameters  01010101  02020202\n  n         1         2\n" in text
 
 
+def test_what_runs_say_of_their_code_is_not_obeyed(two: Comparison, draw: Draw, now: datetime) -> None:
+    steering = CodeChange("\x1b[2J", "`<b>`", problem="other")
+    text = draw(lambda console: write_comparison(console, two, [steering], now), 80)
+    assert "\x1b" not in text
+    assert "\x1b" not in comparison_markdown(two, [steering])
+
+
 def test_markdown_of_two(two: Comparison, code: CodeChange, golden: CheckGolden) -> None:
     golden("diff.md", comparison_markdown(two, [code]))
 

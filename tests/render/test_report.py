@@ -80,3 +80,9 @@ def test_the_code_says_what_really_ran(code: CodeState, line: str, draw: Draw, n
 def test_without_code_there_is_no_line_about_it(draw: Draw, now: datetime) -> None:
     found = RunReport(forest(1, 1, 1, code=CodeState()))
     assert "  code " not in draw(lambda console: write_report(console, found, now, timezone.utc), 120)
+
+
+def test_what_a_run_says_of_its_code_is_not_obeyed(draw: Draw, now: datetime) -> None:
+    steering = CodeState("\x1b[2J", "\x1bc", "\x1b[1A", dirty=True)
+    text = draw(lambda console: write_report(console, RunReport(forest(1, 1, 1, code=steering)), now, timezone.utc), 80)
+    assert "\x1b" not in text

@@ -1,0 +1,202 @@
+"""Talk to remotes as ``git fetch`` and ``git push`` do: with the user's own settings, credential helpers, ssh and hooks.
+
+git never asks for a password here (``GIT_TERMINAL_PROMPT=0``), so that nothing waits where nobody sits. A remote that goes
+silent ends in an error: https transfers that stall for a minute, ssh connections that answer no more, and whatever takes longer
+than the time-out of a call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError, UsageError
+
+if TYPE_CHECKING:
+    from gtrack.git.repo import Repository
+
+_ASK_SECONDS = 120.0
+_MOVE_SECONDS = 1800.0
+_STALLED = ("-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60")
+_SSH = "ssh -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
+# How git tells of a ref that somebody else has made since we looked: by its own look at the remote, or the remote's lock.
+_QUICKER = re.compile(r"already exists|fetch first|cannot lock ref|failed to update ref|stale info")
+_NO_ATOMIC = "does not support --atomic"
+_WORDS_OF_REMOTE = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
+_DENIED = re.compile(
+    r"Authentication failed|could not read (?:Username|Password)|Permission denied|terminal prompts disabled"
+    r"|HTTP (?:401|403)|error: 403"
+)
+
+
+class PushRejected(GitError):
+    """The remote did not take a push; nothing of it is there.
+
+    Attributes:
+        quicker: whether it is only that somebody else pushed such refs since.
+    """
+
+    def __init__(self, message: str, *, quicker: bool) -> None:
+        super().__init__(message)
+        self.quicker = quicker
+
+
+@dataclass(frozen=True)
+class PushedRef:
+    """A ref that is to be made on a remote, where none of its name is yet: its full name, and the object's id."""
+
+    ref: str
+    oid: str
+
+
+def default_remote(repo: Repository) -> str:
+    """Return the remote that is meant where none is named: ``origin``, or the only one.
+
+    Raises:
+        UsageError: there is none, or several and no ``origin``.
+    """
+    names = repo.run("remote").decode(errors="replace").split()
+    if "origin" in names:
+        return "origin"
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise UsageError(f"There are several remotes and none is called origin: say which, of {', '.join(names)}.")
+    raise UsageError("This repository has no remote to publish to. Name one: git remote add origin URL.")
+
+
+def check_remote(remote: str) -> str:
+    """Return the name or URL of a remote.
+
+    Raises:
+        UsageError: git would take it for an option.
+    """
+    if not remote or remote.startswith("-"):
+        raise UsageError(f"{remote!r} is no remote.")
+    return remote
+
+
+def list_remote_refs(repo: Repository, remote: str, *patterns: str) -> dict[str, str]:
+    """Return full ref name to object id of the refs of a remote that match any of ``patterns`` (as ``git ls-remote`` does).
+
+    Raises:
+        GitError: the remote cannot be reached, or does not answer.
+    """
+    command = ("ls-remote", "--refs", "--", check_remote(remote), *patterns)
+    code, out, err = _transfer(repo, command, _ASK_SECONDS)
+    if code != 0:
+        raise _unreachable(remote, "asked", err)
+    lines = [line.split("\t", 1) for line in out.decode(errors="replace").splitlines() if "\t" in line]
+    return {ref: oid for oid, ref in lines}
+
+
+def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str]) -> None:
+    """Fetch refs by their refspecs; one without a destination brings the objects alone.
+
+    Raises:
+        GitError: the remote cannot be reached, a ref is gone, or a local one is in the way.
+    """
+    command = (
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--stdin",
+        "--",
+        check_remote(remote),
+    )
+    stdin = "".join(f"{refspec}\n" for refspec in refspecs).encode()
+    code, _, err = _transfer(repo, command, _MOVE_SECONDS, stdin)
+    if code != 0:
+        raise _unreachable(remote, "fetched from", err)
+
+
+def push_new(repo: Repository, remote: str, refs: Sequence[PushedRef]) -> None:
+    """Make refs on a remote, all of them or none; none of these names may be there.
+
+    A remote that cannot take several refs at once gets them one after the other, in their order.
+
+    Raises:
+        PushRejected: the remote refused; the message has its words.
+        GitError: it cannot be reached, or does not answer.
+    """
+    told = _push(repo, remote, refs, "--atomic")
+    if told is not None and _NO_ATOMIC in told[1]:
+        for ref in refs:
+            told = _push(repo, remote, [ref])
+            if told is not None:
+                break
+    if told is not None:
+        raise _rejected(remote, *told)
+
+
+def _push(repo: Repository, remote: str, refs: Sequence[PushedRef], *options: str) -> tuple[str, str] | None:
+    """Push, and return what git said of the refs and beside that when it failed; None when all is there."""
+    refspecs = [f"{one.oid}:{one.ref}" for one in refs]
+    command = (
+        "push",
+        "--porcelain",
+        "--no-follow-tags",
+        "--no-signed",
+        *options,
+        "--",
+        check_remote(remote),
+        *refspecs,
+    )
+    code, out, err = _transfer(repo, command, _MOVE_SECONDS)
+    return None if code == 0 else (out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def _rejected(remote: str, out: str, err: str) -> GitError:
+    refused = [line.split("\t") for line in out.splitlines() if line.startswith("!")]
+    if not refused:
+        return _unreachable(remote, "pushed to", err.encode())
+    # With --atomic the others are refused because one was; when two pushes meet in the remote's transaction, all are, and only
+    # what it wrote on the way says why.
+    reasons = {
+        fields[1].partition(":")[2].removeprefix("refs/tags/"): fields[2]
+        for fields in refused
+        if len(fields) > 2 and "atomic" not in fields[2]
+    }
+    words = [line.strip() for line in _WORDS_OF_REMOTE.findall(err) if line.strip()]
+    quicker = all(_QUICKER.search(reason) for reason in reasons.values() or words or [""])
+    each = "; ".join(f"{ref} {reason}" for ref, reason in reasons.items()) or "all of it"
+    told = "".join(f"\n  remote: {line}" for line in words)
+    return PushRejected(f"{remote} refused, so nothing was changed, there or here: {each}{told}", quicker=quicker)
+
+
+def _unreachable(remote: str, done: str, err: bytes) -> GitError:
+    said = " ".join(err.decode(errors="replace").split()).removeprefix("fatal: ") or "it says nothing"
+    hint = " Let git keep the credentials (git help credentials), or push once by hand." if _DENIED.search(said) else ""
+    return GitError(f"The remote {remote} cannot be {done}: {said}{hint}")
+
+
+def _transfer(
+    repo: Repository, command: Sequence[str], seconds: float, stdin: bytes | None = None
+) -> tuple[int, bytes, bytes]:
+    words = repo.own_command(*_STALLED, *command)
+    with Popen(
+        words, stdin=DEVNULL if stdin is None else PIPE, stdout=PIPE, stderr=PIPE, env=_environment(repo)
+    ) as process:
+        try:
+            out, err = process.communicate(stdin, timeout=seconds)
+        except TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return -1, b"", f"no answer within {seconds:.0f} s".encode()
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, out, err
+
+
+def _environment(repo: Repository) -> Mapping[str, str]:
+    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "LANGUAGE": "C"}
+    if not {"GIT_SSH_COMMAND", "GIT_SSH"} & env.keys() and "core.sshcommand" not in repo.config():
+        env["GIT_SSH_COMMAND"] = _SSH
+    return env

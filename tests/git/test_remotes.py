@@ -1,0 +1,99 @@
+"""Remotes are asked, fetched from and pushed to; what they refuse is told with their words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gtrack.errors import GitError, UsageError
+from gtrack.git.remotes import PushedRef, PushRejected, default_remote, fetch_refs, list_remote_refs, push_new
+from gtrack.git.repo import Repository
+from tests.conftest import Git, run_git
+
+
+@pytest.fixture
+def bare(repo: Path, tmp_path: Path) -> Path:
+    run_git("clone", "--quiet", "--bare", str(repo), str(tmp_path / "bare.git"), cwd=tmp_path)
+    run_git("remote", "add", "origin", str(tmp_path / "bare.git"), cwd=repo)
+    return tmp_path / "bare.git"
+
+
+@pytest.fixture
+def here(bare: Path, repo: Path) -> Repository:  # the remote comes first
+    assert bare.is_dir()
+    return Repository.find(repo)
+
+
+def hook(bare: Path, name: str, text: str) -> None:
+    path = bare / "hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_which_remote_is_meant(repo: Path, git: Git) -> None:
+    found = Repository.find(repo)
+    with pytest.raises(UsageError, match="no remote to publish to"):
+        default_remote(found)
+    git("remote", "add", "one", "x")
+    assert default_remote(found) == "one"
+    git("remote", "add", "two", "x")
+    with pytest.raises(UsageError, match="say which, of one, two"):
+        default_remote(found)
+    git("remote", "add", "origin", "x")
+    assert default_remote(found) == "origin"
+
+
+def test_new_refs_are_asked_for_and_fetched(here: Repository, bare: Path) -> None:
+    head = str(here.resolve("HEAD"))
+    push_new(here, "origin", [PushedRef("refs/tags/a#1", head), PushedRef("refs/tags/b/c", head)])
+    assert list_remote_refs(here, str(bare), "refs/tags/a#*", "refs/tags/b*") == {
+        "refs/tags/a#1": head,
+        "refs/tags/b/c": head,
+    }
+    assert here.run("tag") == b""
+    fetch_refs(here, "origin", ["refs/tags/a#1:refs/tags/a#1", "refs/tags/b/c"])
+    assert here.run("tag") == b"a#1\n"
+
+
+def test_somebody_who_was_quicker_keeps_all_out(here: Repository, bare: Path) -> None:
+    head = str(here.resolve("HEAD"))
+    other = here.run("commit-tree", "-m", "x", f"{head}^{{tree}}").decode().strip()
+    push_new(here, "origin", [PushedRef("refs/tags/a", head)])
+    with pytest.raises(PushRejected, match="origin refused, so nothing was changed, there or here: a ") as error:
+        push_new(here, "origin", [PushedRef("refs/tags/b", head), PushedRef("refs/tags/a", other)])
+    assert error.value.quicker
+    assert run_git("tag", cwd=bare) == "a"
+
+
+def test_words_of_a_hook_are_told(here: Repository, bare: Path) -> None:
+    hook(bare, "update", 'echo "only on Mondays" >&2; exit 1')
+    with pytest.raises(PushRejected, match="remote: only on Mondays") as error:
+        push_new(here, "origin", [PushedRef("refs/tags/a", str(here.resolve("HEAD")))])
+    assert not error.value.quicker
+
+
+def test_a_remote_without_atomic_pushes_gets_one_after_the_other(here: Repository, bare: Path) -> None:
+    run_git("config", "receive.advertiseAtomic", "false", cwd=bare)
+    head = str(here.resolve("HEAD"))
+    push_new(here, "origin", [PushedRef("refs/tags/a", head), PushedRef("refs/tags/b", head)])
+    assert run_git("tag", cwd=bare) == "a\nb"
+
+
+def test_hooks_of_the_user_run(here: Repository, repo: Path) -> None:
+    hook(repo / ".git", "pre-push", 'echo "not today" >&2; exit 1')
+    with pytest.raises(GitError, match=r"cannot be pushed to: .*not today"):
+        push_new(here, "origin", [PushedRef("refs/tags/a", str(here.resolve("HEAD")))])
+
+
+@pytest.mark.parametrize("remote", ["nowhere", "/none/such", "http://127.0.0.1:9/x.git"])
+def test_a_remote_that_is_not_there(here: Repository, remote: str) -> None:
+    with pytest.raises(GitError, match=f"The remote {remote} cannot be asked"):
+        list_remote_refs(here, remote, "refs/tags/*")
+
+
+@pytest.mark.parametrize("remote", ["--upload-pack=touch x", ""])
+def test_an_option_is_no_remote(here: Repository, remote: str) -> None:
+    with pytest.raises(UsageError, match="is no remote"):
+        list_remote_refs(here, remote, "refs/tags/*")
