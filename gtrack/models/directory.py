@@ -18,13 +18,13 @@ from gtrack.models.flavours.flavour import Flavour, Options, Written
 from gtrack.models.flavours.python_function import Loaded
 from gtrack.models.flavours.table import flavour_in, flavour_named, flavour_of
 from gtrack.models.info import PYTHON_FUNCTION, ModelInfo
-from gtrack.models.mlmodel import MLMODEL, inside, new_mlmodel, python_function, read_mlmodel, stamp
+from gtrack.models.mlmodel import MLMODEL, new_mlmodel, python_function, read_mlmodel, stamp
 from gtrack.models.pyfunc import PyFuncModel
 from gtrack.models.python_model import PythonModelContext, served, unwrapped
 from gtrack.models.requirements import checked_requirements, requirements_for, write_environment
 from gtrack.models.schema import is_tensors
 from gtrack.models.signature import ModelSignature, as_signature, infer_signature
-from gtrack.models.trust import Trust, files_in, sha256_of
+from gtrack.models.trust import Trust
 
 _ROWS_TO_TRY = 5
 
@@ -234,21 +234,6 @@ def _missing(directory: Path, info: ModelInfo, error: ImportError) -> MissingLib
     return MissingLibrary(
         f"The model in {directory} needs {error.name or error}, which cannot be imported here. {then}"
     )
-
-
-def digests(directory: Path) -> list[str]:
-    """Return the sha256 of each file in a model directory whose loading can run code.
-
-    Raises:
-        FormatError: it is no model directory, or damaged.
-    """
-    info = read_mlmodel(directory)
-    flavour = flavour_in(info, str(directory))
-    found: list[Path] = []
-    for name in flavour.code_files(info.flavours[flavour.name]):
-        found += files_in(inside(directory, name, "model file"))
-    names = [path.relative_to(directory).as_posix() for path in found]
-    return [sha256_of(inside(directory, name, "model file")) for name in names]
 
 
 def load_input_example(directory: Path) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtrack.errors import FormatError, InvalidValue
-from gtrack.formats.names import check_artifact_path
+from gtrack.models.mlmodel import inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ def read_example(directory: Path, about: Any) -> Any:
         return None
     try:
         return _decode(
-            json.loads(_limited(directory / check_artifact_path(about["artifact_path"]))), str(about.get("type"))
+            json.loads(_limited(inside(directory, about["artifact_path"], "input example"))), str(about.get("type"))
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"The input example of {directory} cannot be read: {error}.") from error

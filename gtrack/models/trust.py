@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from gtrack.errors import FormatError, UntrustedModel
 from gtrack.models.libraries import library
 
+ARTIFACT_ROLE = "artifact"
 _CHUNK = 1 << 20
 
 
@@ -31,7 +32,8 @@ class Trust:
     Attributes:
         everything: whether any code in it may run.
         types: full names of the types that a skops file may make beside skops' own safe ones.
-        known: tells whether a file of this sha256 was written here.
+        known: tells whether a file of this sha256 was written here as a model's own; one among the artifacts of a Python model
+            by ``as_artifact`` of it.
     """
 
     everything: bool = False
@@ -72,7 +74,7 @@ class Trust:
         for path in files_in(place):
             if path.is_symlink():
                 raise UntrustedModel(f"{path.name}, a file of the model, is a link, so nobody knows what it leads to.")
-            self._check(path, partial(sha256_of, path))
+            self._check(path, partial(_digest_as_artifact, path))
 
     def _check(self, path: Path, digest: Callable[[], str]) -> None:
         if self.everything or self.known(digest()):
@@ -121,6 +123,14 @@ class Trust:
                 f"so: load_model(…, trust=[{listed}]), or trust=True for all that it holds."
             )
         return skops_io.loads(data, trusted=[*self.types, *unknown])
+
+
+def as_artifact(digest: str) -> str:
+    """Return the digest of a file as one that lies among the artifacts of a Python model.
+
+    Such a file may be anything, also somebody else's pickle that the model only looks at: it must never count as a model.
+    """
+    return f"{digest} {ARTIFACT_ROLE}"
 
 
 class HashingFile:
@@ -176,3 +186,7 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror or error}.") from error
     return digest.hexdigest()
+
+
+def _digest_as_artifact(path: Path) -> str:
+    return as_artifact(sha256_of(path))

@@ -1,20 +1,22 @@
 """Which files of models were written on this machine: their digests are kept in the repository's git directory.
 
-``<common git dir>/gtrack/trusted`` has one sha256 per line. No remote can write there, so a file whose digest it holds is ours
-whatever ``run.yaml`` claims. Losing it only means that trust has to be said again.
+``<common git dir>/gtrack/trusted`` has one sha256 per line, followed by ``artifact`` where the file lay among the artifacts of a
+Python model and must not count as a model. No remote can write there, so a file whose digest it holds is ours whatever
+``run.yaml`` claims. Losing it only means that trust has to be said again.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from gtrack.errors import ArtifactError
 from gtrack.git.repo import Repository
+from gtrack.models.trust import ARTIFACT_ROLE
+from gtrack.store.live import append_whole
 
-_DIGEST = re.compile(rb"^[0-9a-f]{64}$", re.MULTILINE)
+_DIGEST = re.compile(rf"^[0-9a-f]{{64}}(?: {ARTIFACT_ROLE})?$".encode(), re.MULTILINE)
 
 
 def trusted_file(repo: Repository) -> Path:
@@ -33,12 +35,8 @@ def remember(repo: Repository, digests: Sequence[str]) -> None:
     path = trusted_file(repo)
     try:
         path.parent.mkdir(exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            # A line break first: a last line that a power cut tore does not take the next one along.
-            os.write(descriptor, "".join(["\n", *(f"{digest}\n" for digest in digests)]).encode())
-        finally:
-            os.close(descriptor)
+        # A line break first: a last line that a power cut tore does not take the next one along.
+        append_whole(path, "".join(["\n", *(f"{digest}\n" for digest in digests)]).encode())
     except OSError as error:
         raise ArtifactError(
             f"{path} cannot be written, which says that a model was made here: {error.strerror or error}."

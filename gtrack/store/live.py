@@ -270,16 +270,7 @@ class LiveDir:
             RunEnded: the run is no longer there, or its owner has ended it meanwhile.
         """
         try:
-            descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                written = os.write(descriptor, data)
-                if written < len(
-                    data
-                ):  # half a line must not be taken for a whole one, nor the next one be added to it
-                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-                    raise OSError(ENOSPC, os.strerror(ENOSPC))
-            finally:
-                os.close(descriptor)
+            append_whole(self.path / name, data)
         except OSError as error:
             raise _failed(self.path, error) from error
         self.check_open()
@@ -418,6 +409,22 @@ class LiveDir:
                 inside = path.relative_to(self.path).as_posix()
                 if not inside.startswith(".") and stat.S_ISREG(path.lstat().st_mode):
                     yield inside, path
+
+
+def append_whole(path: Path, data: bytes) -> None:
+    """Append to a file by one ``write``, wholly or not at all.
+
+    Raises:
+        OSError: it cannot be written wholly (a full disk).
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        written = os.write(descriptor, data)
+        if written < len(data):  # half a line must not be taken for a whole one, nor the next one be added to it
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+    finally:
+        os.close(descriptor)
 
 
 def edit_head(data: bytes | None, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from gtrack.errors import FormatError, UntrustedModel
 from gtrack.formats.yamlio import dumps, load_mapping
-from gtrack.models.directory import digests, load_pyfunc, read_info, write_model
+from gtrack.models.directory import load_model, load_pyfunc, read_info, write_model
 from gtrack.models.info import ModelInfo
 
 
@@ -24,6 +24,13 @@ class Loads:
 
     def predict(self, context: Any, model_input: Any) -> Any:
         return [len(self.inner)] * len(model_input)
+
+
+class Looks:
+    """A model that only looks at what goes with it."""
+
+    def predict(self, context: Any, model_input: Any) -> Any:
+        return [Path(context.artifacts["inner"]).exists()] * len(model_input)
 
 
 class Evil:
@@ -102,10 +109,32 @@ def test_a_file_beside_an_artifact_counts_too(tmp_path: Path) -> None:
         load_pyfunc(place, trusted=info.digests)
 
 
-def test_the_digests_of_a_directory_are_those_that_were_written(written: tuple[Path, ModelInfo]) -> None:
+@pytest.mark.parametrize("entry", ["python_model", "pickled_model"])
+def test_what_was_logged_as_an_artifact_is_no_model(tmp_path: Path, entry: str) -> None:
+    mark, evil = tmp_path / "ran", tmp_path / "evil.pkl"
+    evil.write_bytes(pickle.dumps(Evil(mark)))
+    place = tmp_path / "model"
+    place.mkdir()
+    info = write_model(Looks(), place, artifacts={"inner": evil})
+    assert [digest.partition(" ")[2] for digest in info.digests] == ["", "artifact"]
+    assert load_pyfunc(place, trusted=info.digests).predict([0]) == [True]
+    held = load_mapping((place / "MLmodel").read_bytes(), "MLmodel")
+    hostile = {"python_model": "artifacts/inner/evil.pkl", "loader_module": "mlflow.pyfunc.model"}
+    flavours: dict[str, Any] = {"python_function": hostile}
+    if entry == "pickled_model":
+        flavours = {"sklearn": {"pickled_model": "artifacts/inner/evil.pkl", "serialization_format": "cloudpickle"}}
+    (place / "MLmodel").write_text(dumps({**held, "flavors": flavours}))
+    with pytest.raises(UntrustedModel, match=r"evil\.pkl"):
+        load_model(place, trusted=info.digests)
+    assert not mark.exists()
+
+
+def test_a_model_is_no_artifact_either(written: tuple[Path, ModelInfo]) -> None:
     place, info = written
-    assert digests(place) == list(info.digests)
-    assert len(info.digests) == 2
+    inner = place / "artifacts" / "inner" / "inner"
+    (inner / "clf.pkl").write_bytes((place / "python_model.pkl").read_bytes())
+    with pytest.raises(UntrustedModel, match=r"clf\.pkl"):
+        load_pyfunc(place, trusted=info.digests)
 
 
 @pytest.mark.parametrize("entry", [["inner"], {"inner": "path"}, {"inner": {}}, {"inner": {"path": 5}}])
@@ -114,7 +143,6 @@ def test_artifacts_that_are_named_otherwise_are_damage(written: tuple[Path, Mode
     held = load_mapping((place / "MLmodel").read_bytes(), "MLmodel")
     held["flavors"]["python_function"]["artifacts"] = entry  # type: ignore[index,call-overload]
     (place / "MLmodel").write_text(dumps(held))
-    for read in (digests, lambda path: load_pyfunc(path, trust=True)):
-        with pytest.raises(FormatError):
-            read(place)
+    with pytest.raises(FormatError):
+        load_pyfunc(place, trust=True)
     assert read_info(place).flavours

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gtrack.errors import FormatError, InvalidValue, UntrustedModel
-from gtrack.models.directory import digests, load_model, load_pyfunc, read_info, write_model
+from gtrack.models.directory import load_model, load_pyfunc, read_info, write_model
 from gtrack.models.flavours.flavour import Flavour
 from gtrack.models.flavours.table import FLAVOURS, flavour_named, flavour_of
 from tests.models.cases import CASES, FRAMEWORKS, HERE, Case
@@ -46,7 +46,6 @@ def test_the_entries_of_the_table_are_what_the_protocol_says(flavour: Flavour) -
     assert flavour.loader_module.startswith("mlflow.")
     assert not flavour.owns(object())
     assert not flavour.owns(type("Model", (), {"predict": None}))
-    assert isinstance(flavour.code_files({}), tuple)
 
 
 def test_each_model_is_known_by_its_class(case: Case, model: Any) -> None:
@@ -84,7 +83,6 @@ def test_only_what_runs_code_has_a_digest(case: Case, model: Any, place: Place) 
     directory = place()
     info = write_model(model, directory)
     assert bool(info.digests) == case.runs_code
-    assert digests(directory) == list(info.digests)
 
 
 def test_what_runs_code_needs_trust(case: Case, model: Any, place: Place) -> None:

@@ -86,14 +86,6 @@ class Flavour(Protocol):
         """
         ...
 
-    def code_files(self, conf: Mapping[str, Any], /) -> tuple[str, ...]:
-        """Return the paths below the directory of the files, or directories of files, whose loading can run code.
-
-        Raises:
-            FormatError: ``conf`` is damaged.
-        """
-        ...
-
 
 def loaded_class(module: str, name: str) -> Any:
     """Return a class of a library, None when nobody has imported it."""

@@ -55,7 +55,7 @@ class Keras:
             raise FormatError(
                 f"{directory} holds a Keras model in TensorFlow's exported form, which gtrack does not read."
             )
-        path = inside(directory, self.code_files(conf)[0], "model file")
+        path = inside(directory, f"{conf.get('data', _DATA)}/{_FILE}", "model file")
         data = trust.admit(path)
         with tempfile.TemporaryDirectory(prefix="gtrack-") as private:
             copy = Path(private, _FILE)
@@ -72,7 +72,3 @@ class Keras:
         if isinstance(data, pd.DataFrame):
             return pd.DataFrame(model.predict(data.to_numpy(), verbose=0), index=data.index)
         return model.predict(data, verbose=0, **(params or {}))
-
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the archive."""
-        return (f"{conf.get('data', _DATA)}/{_FILE}",)

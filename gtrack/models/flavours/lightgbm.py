@@ -69,8 +69,3 @@ class LightGBM:
     def predict(self, model: Any, data: Any, _conf: Mapping[str, Any], params: Mapping[str, Any] | None) -> Any:
         """Call ``predict``."""
         return model.predict(data, **(params or {}))
-
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the file, but for a skops archive of safe types."""
-        is_archive = conf.get("model_class", _BOOSTER) != _BOOSTER and conf.get("serialization_format") == SKOPS
-        return () if is_archive and not conf.get("skops_trusted_types") else (str(conf.get("data")),)

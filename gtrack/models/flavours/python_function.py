@@ -15,7 +15,7 @@ from gtrack.models.libraries import library
 from gtrack.models.mlmodel import inside
 from gtrack.models.pickles import CLOUDPICKLE, write_cloudpickle
 from gtrack.models.python_model import PythonModelContext, call, served
-from gtrack.models.trust import Trust, files_in, sha256_of
+from gtrack.models.trust import Trust, as_artifact, files_in, sha256_of
 
 _FILE = "python_model.pkl"
 _ARTIFACTS = "artifacts"
@@ -54,7 +54,7 @@ class PythonFunction:
         if options.artifacts:
             conf[_ARTIFACTS] = {name: _copied(name, source, directory) for name, source in options.artifacts.items()}
         copies = files_in(directory / _ARTIFACTS) if options.artifacts else []
-        return Written(conf, conf, frozenset(modules), (digest, *map(sha256_of, copies)))
+        return Written(conf, conf, frozenset(modules), (digest, *(as_artifact(sha256_of(path)) for path in copies)))
 
     def read(self, directory: Path, conf: Mapping[str, Any], trust: Trust) -> Any:
         """Unpickle it, and let it load its artifacts."""
@@ -79,10 +79,6 @@ class PythonFunction:
     def predict(self, model: Any, data: Any, _conf: Mapping[str, Any], params: Mapping[str, Any] | None) -> Any:
         """Call it with what its ``predict`` takes: context, data, parameters."""
         return call(model.model, model.context, data, params)
-
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the pickle and the artifacts."""
-        return (str(conf["python_model"]), *map(str, _artifact_paths(conf).values())) if "python_model" in conf else ()
 
 
 def _artifact_paths(conf: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class PyTorch:
     def read(self, directory: Path, conf: Mapping[str, Any], trust: Trust) -> Any:
         """Read the module onto the CPU, ready to predict."""
         torch = library("torch", "A PyTorch model")
-        path = inside(directory, self.code_files(conf)[0], "model file")
+        path = inside(directory, f"{conf.get('model_data', _DATA)}/{_FILE}", "model file")
         model = trust.unpickle(path, lambda file: torch.load(file, map_location="cpu", weights_only=False))
         model.eval()
         return model
@@ -71,7 +71,3 @@ class PyTorch:
         with torch.no_grad():
             found = as_array(model(torch.tensor(array), **(params or {})))
         return pd.DataFrame(found, index=data.index) if isinstance(data, pd.DataFrame) else found
-
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the pickle."""
-        return (f"{conf.get('model_data', _DATA)}/{_FILE}",)

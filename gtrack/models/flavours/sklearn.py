@@ -101,11 +101,6 @@ class Sklearn:
             raise FormatError(f"The model names {name!r} as what predicts, which is nothing that an estimator has.")
         return getattr(model, name)(data, **(params or {}))
 
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the pickle; a skops archive counts only with types that are not known to be safe."""
-        is_safe = conf.get("serialization_format", PICKLE) == SKOPS and not conf.get("skops_trusted_types")
-        return () if is_safe else (str(conf.get("pickled_model")),)
-
 
 def _warn_of_unfitted(model: Any) -> None:
     validation, errors = (

@@ -73,7 +73,3 @@ class XGBoost:
             matrix: Any = sys.modules["xgboost"].DMatrix
             data = data if isinstance(data, matrix) else matrix(data)
         return model.predict(data, **(params or {}))
-
-    def code_files(self, conf: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the file."""
-        return (str(conf.get("data")),)
