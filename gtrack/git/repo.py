@@ -197,14 +197,14 @@ class Repository:
         return cls(root, Path(git_dir), Path(common_dir), sha256=object_format == "sha256")
 
     @classmethod
-    def create(cls, path: Path) -> Repository:
-        """Make ``path`` a git repository, as ``git init`` does, and return it.
+    def create(cls, path: Path, *options: str) -> Repository:
+        """Make ``path`` a git repository, as ``git init`` does with ``options``, and return it.
 
         Raises:
             GitError: git cannot.
         """
         status, _, err = _git_at(path).execute(
-            [*_prefix(), "git", "-C", str(path), "init", "--quiet"],
+            [*_prefix(), "git", "-C", str(path), "init", "--quiet", *options],
             with_extended_output=True,
             with_exceptions=False,
             env=_ENVIRONMENT,
@@ -242,17 +242,26 @@ class Repository:
         return out
 
     def answer(
-        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, asks: bool = False
     ) -> tuple[int, bytes, bytes]:
-        """Run git and return its exit code and what it wrote to stdout and to stderr; the arguments are those of ``run``."""
-        process = self.start(*args, stdin=stdin is not None, env=env)
+        """Run git and return its exit code and what it wrote to stdout and to stderr; the arguments are those of ``start``."""
+        process = self.start(*args, stdin=stdin is not None, env=env, asks=asks)
         out, err = process.communicate(stdin)
         return process.returncode, out, err
 
-    def start(self, *args: str, stdin: bool = True, env: Mapping[str, str] | None = None) -> Popen[bytes]:
-        """Start git with pipes and return the running process, which the caller ends."""
+    def start(
+        self, *args: str, stdin: bool = True, env: Mapping[str, str] | None = None, asks: bool = False
+    ) -> Popen[bytes]:
+        """Start git with pipes and return the running process, which the caller ends.
+
+        Args:
+            args: the git command and its arguments.
+            stdin: whether it reads something.
+            env: further environment variables of that process.
+            asks: whether what git calls may ask something at the terminal, such as for the passphrase of a key.
+        """
         command = self._command(*args, keep=env or ())
-        return _start(self._git, command, {**_ENVIRONMENT, **(env or {})}, stdin=stdin)
+        return _start(self._git, command, {**_ENVIRONMENT, **(env or {})}, stdin=stdin, asks=asks)
 
     def start_detached(self, *args: str) -> None:
         """Start git with the user's own settings, outlive it or be outlived; GitPython would end it with this process."""
@@ -291,9 +300,12 @@ class Repository:
         return [root for at, root in enumerate(roots) if root not in roots[:at] and root.is_dir()]
 
 
-def _start(git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool = True) -> Popen[bytes]:
+def _start(
+    git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool = True, asks: bool = False
+) -> Popen[bytes]:
     # In a session of its own: Ctrl-C at the terminal is for the user's program, not for the git that keeps its runs.
-    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env, start_new_session=True)
+    own = not asks
+    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env, start_new_session=own)
     child, process.proc = process.proc, None  # GitPython's wrapper would end the child when it is collected
     if child is None:
         raise GitError(f"git {command[-1]} could not be started.")

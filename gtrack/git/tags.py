@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
 from gtrack.git.refs import Update, update
-from gtrack.git.signing import signed_tag
+from gtrack.git.signing import ARMOUR, signed_tag
 
 if TYPE_CHECKING:
     from gtrack.git.objects import Identity
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 TAGS = "refs/tags/"
 # %(object) and %(type) are what the tag object itself says, so that what it points at need not be there, nor be read.
-_FIELDS = ("refname", "objectname", "objecttype", "object", "type", "tagger", "contents")
+_FIELDS = ("refname", "objectname", "objecttype", "object", "type", "tag", "tagger", "contents")
 _FORMAT = "".join(f"%({field})%00" for field in _FIELDS)
 _TAGGER = re.compile(r"(?P<who>.*?) ?(?P<seconds>-?[0-9]{1,18}) [-+][0-9]{4}\Z", re.DOTALL)
-_SIGNATURE = re.compile(r"^-----BEGIN (?:PGP|SSH|SIGNED) (?:SIGNATURE|MESSAGE)-----", re.MULTILINE)
+_SIGNATURE = re.compile(ARMOUR.pattern.decode(), re.MULTILINE)
 _DEEPEST = 10
 
 
@@ -44,6 +44,7 @@ class Tag:
         message: without its signature.
         signed: whether it carries a signature (which nobody has verified).
         nested: whether it is a tag of a tag.
+        said_name: the name that the tag object itself says it has, which is what was signed; empty without an object.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Tag:
     message: str = ""
     signed: bool = False
     nested: bool = False
+    said_name: str = ""
 
 
 def list_tags(repo: Repository, *patterns: str) -> list[Tag]:
@@ -88,14 +90,27 @@ def _records(out: bytes, count: int) -> list[list[str]]:
     return records
 
 
-def _tag(ref: str, oid: str, kind: str, target: str, target_kind: str, tagger: str, contents: str) -> Tag:
+def _tag(
+    ref: str, oid: str, kind: str, target: str, target_kind: str, said_name: str, tagger: str, contents: str
+) -> Tag:
     name = ref.removeprefix(TAGS)
     if kind != "tag":
         return Tag(name, oid, annotated=False, target=oid, kind=kind)
     who, seconds = _who(tagger)
-    signature = _SIGNATURE.search(contents) if "-----BEGIN " in contents else None
-    message = contents[: signature.start()] if signature else contents
-    return Tag(name, oid, True, target, target_kind, who, seconds, message, signature is not None)  # noqa: FBT003 - annotated
+    # The last is the signature, as for git: a message may quote another one.
+    signature = [*_SIGNATURE.finditer(contents)][-1:] if "-----BEGIN " in contents else []
+    return Tag(
+        name,
+        oid,
+        annotated=True,
+        target=target,
+        kind=target_kind,
+        tagger=who,
+        time=seconds,
+        message=contents[: signature[0].start()] if signature else contents,
+        signed=bool(signature),
+        said_name=said_name,
+    )
 
 
 def _who(tagger: str) -> tuple[str, int | None]:
@@ -125,11 +140,21 @@ def _read(repo: Repository, oids: Mapping[str, str]) -> list[Tag]:
         if one is None:
             found.append(Tag(name, oid, annotated=False))
         else:
-            head, _, message = one.data.decode(errors="replace").partition("\n\n")
-            said = dict(line.partition(" ")[::2] for line in head.splitlines()) if one.kind == "tag" else {}
-            facts = (said.get("object", ""), said.get("type", ""), said.get("tagger", ""))
-            found.append(_tag(f"{TAGS}{name}", oid, one.kind, *facts, message))
+            text = one.data.decode(errors="replace")
+            said = _head(text) if one.kind == "tag" else {}
+            facts = (said.get("object", ""), said.get("type", ""), said.get("tag", ""), said.get("tagger", ""))
+            found.append(_tag(f"{TAGS}{name}", oid, one.kind, *facts, text.partition("\n\n")[2]))
     return found
+
+
+def _head(text: str) -> dict[str, str]:
+    """Return what the head of a tag object says: the first word of a line to its rest; the first line of a word counts.
+
+    A line ends with a line feed alone, and what comes later may not be signed: git takes further ``gpgsig`` lines away before
+    it verifies.
+    """
+    lines = text.partition("\n\n")[0].split("\n")
+    return dict(line.partition(" ")[::2] for line in reversed(lines))
 
 
 def _peeled(repo: Repository, tag: Tag) -> Tag:
@@ -137,8 +162,7 @@ def _peeled(repo: Repository, tag: Tag) -> Tag:
         found = repo.objects.get(tag.target)
         if found is None or found.kind != "tag":
             break
-        head = found.data.decode(errors="replace").partition("\n\n")[0]
-        said = dict(line.partition(" ")[::2] for line in head.splitlines())
+        said = _head(found.data.decode(errors="replace"))
         tag = replace(tag, target=said.get("object", ""), kind=said.get("type", ""), nested=True)
     return tag if tag.kind != "tag" else replace(tag, target="", kind="", nested=True)
 

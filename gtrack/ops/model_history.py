@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.git.signing import Signature, SignatureState, verify
+from gtrack.git.tags import read_tags
 from gtrack.registry import messages
 from gtrack.registry.ledger import Event
 
 if TYPE_CHECKING:
-    from gtrack.git.repo import Repository
     from gtrack.project import Project
 
 UNSIGNED = Signature(SignatureState.NONE)
@@ -65,14 +65,7 @@ def signature(project: Project, event: Event) -> Signature:
     """
     if not event.signed or not event.oid:
         return UNSIGNED
-    said = _name_in(project.repo, event.oid)
-    if said != event.tag:  # a signed tag hung on another name would say there what its signer never said
-        return Signature(SignatureState.BAD, text=f"what was signed is the tag {said}, not {event.tag}")
+    [tag] = read_tags(project.repo, {event.tag: event.oid})
+    if tag.said_name != event.tag:  # a signed tag hung on another name would say there what its signer never said
+        return Signature(SignatureState.BAD, text=f"what was signed is the tag {tag.said_name}, not {event.tag}")
     return verify(project.repo, event.oid, project.registry.rules.allowed_signers)
-
-
-def _name_in(repo: Repository, oid: str) -> str:
-    """Return the name that a tag object says it has."""
-    found = repo.objects.get(oid)
-    head = found.data.partition(b"\n\n")[0].decode(errors="replace") if found else ""
-    return dict(line.partition(" ")[::2] for line in head.splitlines()).get("tag", "")

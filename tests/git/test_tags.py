@@ -9,7 +9,7 @@ import pytest
 from gtrack.errors import GitError, RefChanged
 from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
-from gtrack.git.tags import NewTag, Tag, create_tags, list_tags
+from gtrack.git.tags import NewTag, Tag, create_tags, list_tags, read_tags
 from tests.conftest import Git
 
 ANA = Identity("Ana", "ana@example.org")
@@ -28,7 +28,15 @@ def test_what_is_made_is_read(repo: Path, git: Git) -> None:
     found = read(repo)
     oid = git("rev-parse", "refs/tags/a@v1.0.0")
     assert found["a@v1.0.0"] == Tag(
-        "a@v1.0.0", oid, True, head, "commit", "Ana <ana@example.org>", 1_700_000_000, MESSAGE
+        "a@v1.0.0",
+        oid,
+        True,
+        head,
+        "commit",
+        "Ana <ana@example.org>",
+        1_700_000_000,
+        MESSAGE,
+        said_name="a@v1.0.0",
     )
     assert found["a/b#x!#3"].message == "One\n"
     assert git("cat-file", "-t", oid) == "tag"
@@ -115,6 +123,20 @@ def test_a_signature_is_no_part_of_the_message(repo: Path, git: Git) -> None:
     assert (found.signed, found.message) == (True, "Subject\n\nRun: 1\n")
 
 
+def test_a_signature_that_a_message_quotes_is_part_of_it(repo: Path, git: Git) -> None:
+    quoted = "Subject\n\n-----BEGIN PGP SIGNATURE-----\nx\n\nRun: 1\n"
+    signature = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"
+    head = f"object {git('rev-parse', 'HEAD')}\ntype commit\ntag a\ntagger A <a@b> 1 +0000\n\n"
+    git(
+        "update-ref",
+        "refs/tags/a",
+        git("hash-object", "-t", "tag", "-w", "--stdin", stdin=f"{head}{quoted}{signature}"),
+    )
+    found = read(repo)["a"]
+    assert (found.signed, found.message) == (True, quoted)
+    assert read_tags(Repository.find(repo), {"a": found.oid}) == [found]
+
+
 @pytest.mark.parametrize(
     "tagger", ["", "tagger A <a@b>\n", "tagger <> 99999999999999999999 +0000\n", "tagger A <a@b> -5 +0000\n"]
 )
@@ -126,6 +148,28 @@ def test_taggers_of_hand_made_objects(repo: Path, git: Git, tagger: str) -> None
     found = read(repo)
     assert found["a"].target == found["b"].target
     assert found["b"].time is not None
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+@pytest.mark.parametrize(
+    "word", ["tagger A{}tag b{}object {} <a@b> 1 +0000", "tagger A <a@b> 1 +0000\ngpgsig x{}tag b{}object {}"]
+)
+def test_what_is_within_a_line_is_no_line(repo: Path, git: Git, word: str, end: str) -> None:
+    head = git("rev-parse", "HEAD")
+    text = f"object {head}\ntype commit\ntag a\n{word.format(end, end, '1' * 40)}\n\nx\n"
+    oid = git("hash-object", "-t", "tag", "-w", "--literally", "--stdin", stdin=text)
+    git("update-ref", "refs/tags/a", oid)
+    listed, read_one = read(repo)["a"], read_tags(Repository.find(repo), {"a": oid})[0]
+    for found in (listed, read_one):
+        assert (found.target, found.kind, found.said_name) == (head, "commit", "a")
+
+
+def test_the_name_that_a_tag_says_it_has(repo: Path, git: Git) -> None:
+    git("tag", "-a", "-m", "a", "a")
+    git("update-ref", "refs/tags/b", git("rev-parse", "refs/tags/a"))
+    git("tag", "-a", "-m", "c", "c", "a")
+    git("tag", "light")
+    assert {name: tag.said_name for name, tag in read(repo).items()} == {"a": "a", "b": "a", "c": "c", "light": ""}
 
 
 def test_patterns(repo: Path, git: Git) -> None:
