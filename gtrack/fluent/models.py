@@ -93,21 +93,15 @@ def log_model(  # noqa: PLR0913 - the signature that this field knows
         remember(_repository_of(run), info.digests)
         return info
 
-    info = add_directory(run.live.artifacts, path, fill, replacing=is_automatic(run, path))
+    def register() -> None:
+        # When its run is committed: until then there is nothing that a version could be of.
+        if registered_model_name is not None:
+            promise(run.live, registered_model_name, path)
+
+    info = add_directory(run.live.artifacts, path, fill, replacing=is_automatic(run, path), confirm=register)
     run.live.check_open()
     taken_over(run, path)
-    if registered_model_name is not None:
-        _promise(run, registered_model_name, path)
     return replace(info, model_uri=f"{RUNS}{run.id}/{path}")
-
-
-def _promise(run: FluentRun, name: str, path: str) -> None:
-    """Have the model registered when its run is committed: until then there is nothing that a version could be of."""
-    try:
-        promise(run.live, name, path)
-    except BaseException:
-        shutil.rmtree(run.live.artifacts / path, ignore_errors=True)
-        raise
 
 
 def _repository_of(run: FluentRun) -> Repository:
@@ -229,6 +223,9 @@ def get_model_info(model_uri: str | Path) -> ModelInfo:
     Args:
         model_uri: as for ``load_model``.
 
+    Returns:
+        What is known of it; ``model_uri`` is a ``models:/`` URI as it was given, of a run the one by its whole id.
+
     Raises:
         RunNotFound: no such run.
         ArtifactNotFound: the run has no model there.
@@ -243,7 +240,7 @@ def get_model_info(model_uri: str | Path) -> ModelInfo:
         info = directories.read_info(directory)
     return replace(
         info,
-        model_uri=place.uri,
+        model_uri=place.uri if place.version is None else str(model_uri),
         run_id=place.run.id,
         artifact_path=place.path,
         registered_model_version=place.version,

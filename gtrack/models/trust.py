@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from gtrack.errors import FormatError, UntrustedModel
 from gtrack.models.libraries import library
 
-ARTIFACT_ROLE = "artifact"
+ARTIFACT_OF = "artifact of"
 _CHUNK = 1 << 20
 
 
@@ -33,7 +33,7 @@ class Trust:
         everything: whether any code in it may run.
         types: full names of the types that a skops file may make beside skops' own safe ones.
         known: tells whether a file of this sha256 was written here as a model's own; one among the artifacts of a Python model
-            by ``as_artifact`` of it.
+            by what ``as_artifact`` makes of it.
     """
 
     everything: bool = False
@@ -59,22 +59,11 @@ class Trust:
         self._check(path, lambda: hashlib.sha256(data).hexdigest())
         return data
 
-    def check_tree(self, place: Path) -> None:
-        """Check the files that a model opens by itself when it is loaded: it unpickles them as a rule.
-
-        Args:
-            place: a file, or a directory of which every file is checked.
-
-        Raises:
-            UntrustedModel: one was not written here, or leads elsewhere.
-            FormatError: one cannot be read.
-        """
-        if self.everything:
-            return
+    def _check_tree(self, place: Path, model: str) -> None:
         for path in files_in(place):
             if path.is_symlink():
                 raise UntrustedModel(f"{path.name}, a file of the model, is a link, so nobody knows what it leads to.")
-            self._check(path, partial(_digest_as_artifact, path))
+            self._check(path, partial(_digest_as_artifact, path, model))
 
     def _check(self, path: Path, digest: Callable[[], str]) -> None:
         if self.everything or self.known(digest()):
@@ -86,17 +75,29 @@ class Trust:
             f"{no_list}"
         )
 
-    def unpickle(self, path: Path, load: Callable[[BinaryIO], Any] = pickle.load) -> Any:
+    def unpickle(
+        self, path: Path, load: Callable[[BinaryIO], Any] = pickle.load, artifacts: Sequence[Path] = ()
+    ) -> Any:
         """Return what a pickle holds.
 
         With ``everything`` trusted it is read as a stream: a large model is in memory once, not twice.
 
+        Args:
+            path: the pickle.
+            load: reads it.
+            artifacts: files and directories that the model opens by itself when it is loaded, which it unpickles as a rule:
+                each file in them is checked before.
+
         Raises:
-            UntrustedModel: nothing says that it is trusted.
-            FormatError: it cannot be read.
+            UntrustedModel: nothing says that it is trusted, or that one of its artifacts is; or one of these leads elsewhere.
+            FormatError: one cannot be read.
         """
         if not self.everything:
-            return load(io.BytesIO(self.admit(path)))  # which shares the bytes, and copies them only when written to
+            data = self.admit(path)
+            model = hashlib.sha256(data).hexdigest() if artifacts else ""
+            for place in artifacts:
+                self._check_tree(place, model)
+            return load(io.BytesIO(data))  # which shares the bytes, and copies them only when written to
         try:
             with path.open("rb") as file:
                 return load(file)
@@ -125,12 +126,13 @@ class Trust:
         return skops_io.loads(data, trusted=[*self.types, *unknown])
 
 
-def as_artifact(digest: str) -> str:
-    """Return the digest of a file as one that lies among the artifacts of a Python model.
+def as_artifact(digest: str, model: str) -> str:
+    """Return the digest of a file as one that lies among the artifacts of the Python model whose pickle has another digest.
 
-    Such a file may be anything, also somebody else's pickle that the model only looks at: it must never count as a model.
+    Such a file may be anything, also somebody else's pickle that this model only looks at: it must never count as a model, nor
+    as an artifact of a model that opens it.
     """
-    return f"{digest} {ARTIFACT_ROLE}"
+    return f"{digest} {ARTIFACT_OF} {model}"
 
 
 class HashingFile:
@@ -188,5 +190,5 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _digest_as_artifact(path: Path) -> str:
-    return as_artifact(sha256_of(path))
+def _digest_as_artifact(path: Path, model: str) -> str:
+    return as_artifact(sha256_of(path), model)

@@ -1,8 +1,9 @@
 """Which files of models were written on this machine: their digests are kept in the repository's git directory.
 
-``<common git dir>/gtrack/trusted`` has one sha256 per line, followed by ``artifact`` where the file lay among the artifacts of a
-Python model and must not count as a model. No remote can write there, so a file whose digest it holds is ours whatever
-``run.yaml`` claims. Losing it only means that trust has to be said again.
+``<common git dir>/gtrack/trusted`` has one sha256 per line, followed by ``artifact of`` and another one where the file lay among
+the artifacts of the Python model with that pickle: it counts beside that one only, and never as a model.
+No remote can write there, so a file whose digest it holds is ours whatever ``run.yaml`` claims. Losing it only means that trust
+has to be said again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from gtrack.errors import ArtifactError
 from gtrack.git.repo import Repository
-from gtrack.models.trust import ARTIFACT_ROLE
+from gtrack.models.trust import ARTIFACT_OF
 from gtrack.store.live import append_whole
 
-_DIGEST = re.compile(rf"^[0-9a-f]{{64}}(?: {ARTIFACT_ROLE})?$".encode(), re.MULTILINE)
+_DIGEST = re.compile(rf"^[0-9a-f]{{64}}(?: {ARTIFACT_OF} [0-9a-f]{{64}})?$".encode(), re.MULTILINE)
 
 
 def trusted_file(repo: Repository) -> Path:

@@ -17,7 +17,12 @@ _Told = TypeVar("_Told")
 
 
 def add_directory(
-    artifacts: Path, artifact_path: str, fill: Callable[[Path], _Told], *, replacing: bool = False
+    artifacts: Path,
+    artifact_path: str,
+    fill: Callable[[Path], _Told],
+    *,
+    replacing: bool = False,
+    confirm: Callable[[], None] = lambda: None,
 ) -> _Told:
     """Have a directory filled out of sight, and move it to ``artifact_path`` below ``artifacts``.
 
@@ -26,6 +31,7 @@ def add_directory(
         artifact_path: where nothing may be yet, unless it is replaced.
         fill: writes into the empty directory that it is given; what it returns is returned.
         replacing: whether a directory that is there gives way; it stays until the new one is filled.
+        confirm: called when the new one is in its place; when it raises, all is put back as it was.
 
     Raises:
         InvalidPath: an unsafe path, or one where something is already.
@@ -38,11 +44,9 @@ def add_directory(
     try:
         temporary.mkdir()
         told = fill(temporary)
-        if replacing and _is_directory(target):
-            _exchange(temporary, target)
-        else:
+        aside = _exchange(temporary, target) if replacing and _is_directory(target) else None
+        if aside is None:
             temporary.rename(target)  # refused by the system when another thread has put something there meanwhile
-        return told
     except FileExistsError:
         raise _taken(artifact_path) from None
     except OSError as error:
@@ -56,10 +60,27 @@ def add_directory(
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        confirm()
+    except BaseException:
+        _take_back(target, temporary, aside)
+        raise
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+    return told
 
 
-def _exchange(new: Path, target: Path) -> None:
-    """Put ``new`` where ``target`` is: two renames, as Python has none that exchanges."""
+def _take_back(target: Path, temporary: Path, aside: Path | None) -> None:
+    """Take away what is at ``target``, and put what was there before it in its place."""
+    with suppress(OSError):  # the error that led here is the one to tell
+        target.rename(temporary)
+        if aside is not None:
+            aside.rename(target)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, target: Path) -> Path:
+    """Put ``new`` where ``target`` is, and return where that is now: two renames, as Python has none that exchanges."""
     aside = new.with_name(f".{secrets.token_hex(8)}.part")
     target.rename(aside)
     try:
@@ -68,7 +89,7 @@ def _exchange(new: Path, target: Path) -> None:
         with suppress(OSError):
             aside.rename(target)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    return aside
 
 
 def _is_directory(path: Path) -> bool:

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from gtrack.errors import (
 )
 from gtrack.fluent.active import project_here, stack_here
 from gtrack.fluent.models import get_model_info, load_model, load_pyfunc, log_model, save_model
+from gtrack.formats.yamlio import dumps
 from gtrack.git.repo import Repository
 from gtrack.ops.model_trust import remember, trusted_digests, trusted_file
 from tests.conftest import Git, run_git
@@ -138,6 +140,8 @@ def test_a_model_is_registered_when_its_run_is_committed(quiet: Path, forest: An
         np.testing.assert_array_equal(load_model(uri).coef_, linear.coef_)
     assert get_model_info("models:/churn/1").registered_model_version == 1
     assert get_model_info("models:/churn/1").run_id == run.id
+    for uri in ("models:/churn/1", "models:/churn/latest"):
+        assert get_model_info(uri).model_uri == uri
     project_here().registry.assign("churn", 1, "production")
     for uri in ("models:/churn/Production", "models:/churn@production", "models:/churn/production"):
         assert load_model(uri).n_estimators == 4
@@ -241,26 +245,82 @@ class Evil:
         return (exec, (f"open({str(self.marker)!r}, 'w').close()",))
 
 
-def test_a_pickle_from_somebody_else_does_not_run(logged: Any, quiet: Path, tmp_path: Path) -> None:
-    """A run that a remote brought says that it is this person's own; only what its pickle holds counts."""
+def replaced_from_afar(quiet: Path, tmp_path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Have a remote bring another content of the file of a run whose path ends like this."""
     clone = tmp_path / "theirs"
     run_git("clone", "--quiet", str(quiet), str(clone), cwd=tmp_path)
     run_git("fetch", "--quiet", "origin", "gtrack/runs:gtrack/runs", cwd=clone)
-    index, marker = {"GIT_INDEX_FILE": str(tmp_path / "index")}, tmp_path / "ran"
+    index = {"GIT_INDEX_FILE": str(tmp_path / "index")}
     run_git("read-tree", "gtrack/runs", cwd=clone, env=index)
-    listed = run_git("ls-files", cwd=clone, env=index).splitlines()
-    path = next(name for name in listed if name.endswith("model/model.pkl"))
-    (tmp_path / "evil").write_bytes(pickle.dumps(Evil(marker)))
-    blob = run_git("hash-object", "-w", str(tmp_path / "evil"), cwd=clone)
+    path = next(one for one in run_git("ls-files", cwd=clone, env=index).splitlines() if one.endswith(name))
+    run_git("checkout-index", f"--prefix={tmp_path}/", "--", path, cwd=clone, env=index)
+    (tmp_path / path).write_bytes(change((tmp_path / path).read_bytes()))
+    blob = run_git("hash-object", "-w", "--no-filters", str(tmp_path / path), cwd=clone)
     run_git("update-index", "--cacheinfo", f"100644,{blob},{path}", cwd=clone, env=index)
     tree = run_git("write-tree", cwd=clone, env=index)
     commit = run_git("commit-tree", tree, "-p", "gtrack/runs", "-m", "A gift", cwd=clone)
     run_git("update-ref", "refs/heads/gtrack/runs", commit, cwd=clone)
     run_git("fetch", "--quiet", str(clone), "gtrack/runs:gtrack/runs", cwd=quiet)
+
+
+def test_a_pickle_from_somebody_else_does_not_run(logged: Any, quiet: Path, tmp_path: Path) -> None:
+    """A run that a remote brought says that it is this person's own; only what its pickle holds counts."""
+    marker = tmp_path / "ran"
+    replaced_from_afar(quiet, tmp_path, "model/model.pkl", lambda _: pickle.dumps(Evil(marker)))
     for load in (load_model, load_pyfunc):
         with pytest.raises(UntrustedModel, match=r"was not logged on this machine.*trust=True"):
             load(str(logged.model_uri))
     assert not marker.exists()
+
+
+HOSTILE = {
+    "python_function": {"python_model": "artifacts/data/evil.pkl", "loader_module": "mlflow.pyfunc.model"},
+    "sklearn": {"pickled_model": "artifacts/data/evil.pkl", "serialization_format": "cloudpickle"},
+    "lightgbm": {"data": "artifacts/data/evil.pkl", "model_class": "lightgbm.sklearn.LGBMClassifier"},
+}
+
+
+@pytest.mark.parametrize("flavour", HOSTILE)
+def test_data_that_was_logged_with_a_model_here_never_becomes_the_model(
+    flavour: str, quiet: Path, tmp_path: Path
+) -> None:
+    marker, evil = tmp_path / "ran", tmp_path / "evil.pkl"
+    evil.write_bytes(pickle.dumps(Evil(marker)))
+    with gtrack.start_run("it"):
+        pyfunc.log_model("model", one, artifacts={"data": evil})
+    assert pyfunc.load_model("runs:/it/model").predict([0]) == [1]
+    said = dumps({"flavors": {flavour: HOSTILE[flavour]}}).encode()
+    replaced_from_afar(quiet, tmp_path, "model/MLmodel", lambda _: said)
+    with pytest.raises(UntrustedModel, match=r"evil\.pkl"):
+        load_model("runs:/it/model")
+    assert not marker.exists()
+    load_model("runs:/it/model", trust=True)
+    assert marker.exists()  # as it would without a word, if the file counted as a model
+
+
+class Unpickles:
+    def load_context(self, context: Any) -> None:
+        self.held = pickle.loads(Path(context.artifacts["data"]).read_bytes())
+
+    def predict(self, context: Any, model_input: Any) -> Any:
+        return [self.held] * len(model_input)
+
+
+def test_data_that_was_logged_with_one_model_is_not_opened_by_another(quiet: Path, tmp_path: Path) -> None:
+    marker, data = tmp_path / "ran", tmp_path / "data.pkl"
+    data.write_bytes(pickle.dumps(5))
+    with gtrack.start_run("it"):
+        pyfunc.log_model("model", Unpickles(), artifacts={"data": data})
+    data.write_bytes(pickle.dumps(Evil(marker)))
+    with gtrack.start_run():
+        pyfunc.log_model("inert", one, artifacts={"data": data})
+    assert pyfunc.load_model("runs:/it/model").predict([0]) == [5]
+    replaced_from_afar(quiet, tmp_path, "/model/artifacts/data/data.pkl", lambda _: data.read_bytes())
+    with pytest.raises(UntrustedModel, match=r"data\.pkl"):
+        load_pyfunc("runs:/it/model")
+    assert not marker.exists()
+    load_pyfunc("runs:/it/model", trust=True)
+    assert marker.exists()
 
 
 def test_ours_in_a_clone_needs_trust_again(logged: Any, quiet: Path, tmp_path: Path, monkeypatch: Any) -> None:

@@ -55,7 +55,9 @@ def test_what_was_written_here_is_loaded_without_more_words(written: tuple[Path,
     place, info = written
     assert load_pyfunc(place, trusted=info.digests).predict([0, 0]) == [1, 1]
     with pytest.raises(UntrustedModel, match=r"clf\.pkl"):
-        load_pyfunc(place)
+        load_pyfunc(place, trusted=info.digests[:1])
+    with pytest.raises(UntrustedModel, match=r"python_model\.pkl"):
+        load_pyfunc(place, trusted=info.digests[1:])
 
 
 @pytest.mark.parametrize("how", ["swapped", "added", "linked", "renamed"])
@@ -116,7 +118,7 @@ def test_what_was_logged_as_an_artifact_is_no_model(tmp_path: Path, entry: str) 
     place = tmp_path / "model"
     place.mkdir()
     info = write_model(Looks(), place, artifacts={"inner": evil})
-    assert [digest.partition(" ")[2] for digest in info.digests] == ["", "artifact"]
+    assert [digest.partition(" ")[2] for digest in info.digests] == ["", f"artifact of {info.digests[0]}"]
     assert load_pyfunc(place, trusted=info.digests).predict([0]) == [True]
     held = load_mapping((place / "MLmodel").read_bytes(), "MLmodel")
     hostile = {"python_model": "artifacts/inner/evil.pkl", "loader_module": "mlflow.pyfunc.model"}
@@ -126,6 +128,18 @@ def test_what_was_logged_as_an_artifact_is_no_model(tmp_path: Path, entry: str) 
     (place / "MLmodel").write_text(dumps({**held, "flavors": flavours}))
     with pytest.raises(UntrustedModel, match=r"evil\.pkl"):
         load_model(place, trusted=info.digests)
+    assert not mark.exists()
+
+
+def test_an_artifact_of_one_model_is_none_of_another(written: tuple[Path, ModelInfo], tmp_path: Path) -> None:
+    place, info = written
+    mark, evil, other = tmp_path / "ran", tmp_path / "clf.pkl", tmp_path / "other"
+    evil.write_bytes(pickle.dumps(Evil(mark)))
+    other.mkdir()
+    looking = write_model(Looks(), other, artifacts={"inner": evil})
+    (place / "artifacts" / "inner" / "inner" / "clf.pkl").write_bytes(evil.read_bytes())
+    with pytest.raises(UntrustedModel, match=r"clf\.pkl"):
+        load_pyfunc(place, trusted=[*info.digests, *looking.digests])
     assert not mark.exists()
 
 

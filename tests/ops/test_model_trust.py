@@ -28,10 +28,10 @@ def test_a_torn_line_does_not_take_the_next_digest_along(repo: Path) -> None:
 
 def test_what_is_an_artifact_stays_one(repo: Path) -> None:
     found = Repository.find(repo)
-    remember(found, [A, as_artifact(B)])
+    remember(found, [A, as_artifact(B, A)])
     with trusted_file(found).open("a") as file:
-        file.write(f"{C} model\n")
-    assert trusted_digests(found) == {A, f"{B} artifact"}
+        file.write(f"{C} model\n{C} artifact\n{C} artifact of {A[:20]}\n")
+    assert trusted_digests(found) == {A, f"{B} artifact of {A}"}
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_line(repo: Path) -> None:

@@ -95,3 +95,20 @@ def test_what_cannot_be_replaced_comes_back(artifacts: Path) -> None:
         add_directory(artifacts, "tree", vanishes, replacing=True)
     assert names(artifacts / "tree") == ["a"]
     assert names(artifacts.parent) == ["artifacts"]
+
+
+@pytest.mark.parametrize("replacing", [False, True])
+def test_what_is_not_confirmed_was_never_there(artifacts: Path, *, replacing: bool) -> None:
+    def newer(directory: Path) -> None:
+        (directory / "b").write_text("b")
+
+    def refuse() -> None:
+        assert names(artifacts / "tree") == ["b"]
+        raise OSError("refused")
+
+    if replacing:
+        add_directory(artifacts, "tree", fill)
+    with pytest.raises(OSError, match="refused"):
+        add_directory(artifacts, "tree", newer, replacing=replacing, confirm=refuse)
+    assert names(artifacts.parent) == ["artifacts"]
+    assert [name for tree in artifacts.iterdir() for name in names(tree)] == ["a"] * replacing

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 _PREPARES = ("sklearn.preprocessing", "sklearn.impute", "sklearn.feature_extraction", "sklearn.feature_selection")
-_PREPARES_TOO = frozenset({"ColumnTransformer", "FeatureUnion"})
+_PREPARES_TOO = "ColumnTransformer"
 
 
 def is_recorded(estimator: Any, method: str) -> bool:
     """Tell whether a fit of it is recorded.
 
     Not what only prepares data (scalers, encoders, imputers, vectorisers, selectors, ``ColumnTransformer``): that is a part of
-    the model that comes after it, and in a pipeline recorded with it. Nor ``fit_transform`` or ``fit_predict`` that a class of
+    the model that comes after it, and in a pipeline recorded with it. These are the modules and the class that MLflow leaves
+    out, too. Nor ``fit_transform`` or ``fit_predict`` that a class of
     the user's inherits, when the ``fit`` behind them is its own.
     """
     owner = next((one for one in type(estimator).__mro__ if "fit" in one.__dict__), None)
@@ -20,7 +21,7 @@ def is_recorded(estimator: Any, method: str) -> bool:
         return False
     module = next(one.__module__ for one in type(estimator).__mro__ if one.__module__.startswith("sklearn."))
     names = {one.__name__ for one in type(estimator).__mro__}
-    return not (module.startswith(_PREPARES) or names & _PREPARES_TOO)
+    return not (module.startswith(_PREPARES) or _PREPARES_TOO in names)
 
 
 def kind_of(estimator: Any) -> str:

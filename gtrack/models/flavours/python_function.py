@@ -54,7 +54,9 @@ class PythonFunction:
         if options.artifacts:
             conf[_ARTIFACTS] = {name: _copied(name, source, directory) for name, source in options.artifacts.items()}
         copies = files_in(directory / _ARTIFACTS) if options.artifacts else []
-        return Written(conf, conf, frozenset(modules), (digest, *(as_artifact(sha256_of(path)) for path in copies)))
+        return Written(
+            conf, conf, frozenset(modules), (digest, *(as_artifact(sha256_of(path), digest) for path in copies))
+        )
 
     def read(self, directory: Path, conf: Mapping[str, Any], trust: Trust) -> Any:
         """Unpickle it, and let it load its artifacts."""
@@ -68,9 +70,8 @@ class PythonFunction:
         paths = _artifact_paths(conf)
         artifacts = {name: inside(directory, path, f"artifact {name!r}") for name, path in paths.items()}
         # What lies beside an artifact is as near to load_context() as the artifact.
-        for top in sorted({path.relative_to(directory).parts[0] for path in artifacts.values()}):
-            trust.check_tree(directory / top)
-        model = trust.unpickle(inside(directory, conf["python_model"], "model file"))
+        tops = sorted({directory / path.relative_to(directory).parts[0] for path in artifacts.values()})
+        model = trust.unpickle(inside(directory, conf["python_model"], "model file"), artifacts=tops)
         context = PythonModelContext({name: str(path) for name, path in artifacts.items()})
         if hasattr(model, "load_context"):
             model.load_context(context)

@@ -13,9 +13,11 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -228,9 +230,23 @@ def test_clusterers_and_transformers_say_what_they_know(cancer: Data, runs: Runs
     assert 0.9 < pca.metrics["training_explained_variance_ratio"] <= 1
 
 
+def test_a_union_of_transformers_is_recorded_with_its_model(cancer: Data, runs: Runs) -> None:
+    X, _ = cancer
+    autolog()
+    union = FeatureUnion([("scaled", StandardScaler()), ("pca", PCA(2))]).fit(X)
+    (run,) = runs()
+    assert run.tags["estimator_name"] == "FeatureUnion"
+    assert run.params["pca__n_components"] == 2
+    np.testing.assert_array_equal(load_model(f"runs:/{run.id}/model").transform(X), union.transform(X))
+
+
 def test_what_only_prepares_data_is_not_recorded(cancer: Data, runs: Runs) -> None:
     autolog()
     StandardScaler().fit_transform(cancer[0])
+    OneHotEncoder().fit(cancer[0].iloc[:, :2])
+    SimpleImputer().fit_transform(cancer[0])
+    SelectKBest(k=3).fit_transform(*cancer)
+    ColumnTransformer([("n", StandardScaler(), list(cancer[0].columns[:3]))]).fit_transform(cancer[0])
     LinearRegression().fit(*cancer)
     assert [run.tags["estimator_name"] for run in runs()] == ["LinearRegression"]
 
