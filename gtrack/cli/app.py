@@ -33,6 +33,7 @@ _COMMANDS = {
     "gtrack.cli.plotting": ("plot",),
     "gtrack.cli.models": ("models",),
     "gtrack.cli.registering": ("register", "promote", "demote", "deprecate"),
+    "gtrack.cli.verifying": ("verify",),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),
 }
 """Which module has which commands, in the order of ``gtrack --help``."""

@@ -11,8 +11,10 @@ import typer
 from gtrack.cli.reading import RunRef
 from gtrack.cli.session import directory, examples, note, open_project, resolve, write
 from gtrack.errors import GTrackError, UsageError
+from gtrack.ops.ci_files import Host, write_ci_file
 from gtrack.ops.edit import edit_notes, edit_tags
-from gtrack.project import initialise
+from gtrack.ops.server_init import branch_at, initialise_server
+from gtrack.project import Project, initialise
 from gtrack.render.values import harmless, plural, printable
 
 
@@ -76,6 +78,18 @@ def init(
     where: Annotated[
         str | None, typer.Argument(metavar="[DIR]", help="The directory [default: the current one].")
     ] = None,
+    ci: Annotated[
+        Host | None,
+        typer.Option("--ci", help="Write the file, too, that checks pull requests there and applies what was merged."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            metavar="PATH.git",
+            help="Make this bare repository instead, or take the one that is there, and give it the hook that guards it.",
+        ),
+    ] = None,
 ) -> None:
     """Make a directory a gtrack project.
 
@@ -83,9 +97,38 @@ def init(
     .gtrack/.gitignore, and commits nothing.
     """
     base = Path(directory(ctx) or Path.cwd())
+    if server is not None:
+        if where is not None or ci is not None:
+            raise UsageError("--server makes a bare repository and nothing else: give it alone.")
+        _serve(base, base / server)
+        return
     project = initialise(base / where if where else base)
     write(f"{project.repo.root} is a gtrack project. Runs will be on the branch {project.config.branch}.\n")
+    if ci is not None:
+        _write_ci(project, ci)
     note("Next: commit .gtrack, then 'gtrack run SCRIPT.py'.")
+
+
+def _serve(here: Path, path: Path) -> None:
+    made = initialise_server(path, branch_at(here))
+    what = "is a new bare repository" if made.created else "has the hook now"
+    write(
+        f"{made.path} {what}. It guards the runs and the model registry by the settings on {made.default or 'its HEAD'}.\n"
+    )
+    note(f"Next: git remote add origin {made.path}, or its URL, and push {made.default or 'the default branch'} first.")
+
+
+def _write_ci(project: Project, host: Host) -> None:
+    found = write_ci_file(project.repo, host)
+    if found.written:
+        write(f"{found.path} checks what pull requests propose, and makes the tags after the merge. Commit it, too.\n")
+        if not found.source:
+            note("Say in it first, as GTRACK, what pip installs gtrack from.", "none")
+    else:
+        note(f"{found.path} is there already and stays as it is. To have it anew, remove it first.", "yellow")
+    if found.include:
+        note("For it to count, .gitlab-ci.yml must say:", "none")
+        note(found.include, "none")
 
 
 def recover(ctx: typer.Context) -> None:
@@ -121,5 +164,12 @@ def register(app: typer.Typer) -> None:
             "gtrack note calm-otter-12 --append - < findings.txt",
         ),
     )(note_)
-    app.command(epilog=examples("gtrack init", "gtrack init ../another-project"))(init)
+    app.command(
+        epilog=examples(
+            "gtrack init",
+            "gtrack init ../another-project",
+            "gtrack init --ci github",
+            "gtrack init --server /srv/git/churn.git",
+        )
+    )(init)
     app.command(epilog=examples("gtrack recover"))(recover)

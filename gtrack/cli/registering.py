@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import Annotated
 
 import typer
 
+from gtrack.cli.proposing import (
+    Apply,
+    Asked,
+    Base,
+    Check,
+    MarkdownFile,
+    Propose,
+    check_fitting,
+    run_apply,
+    run_check,
+    run_propose,
+)
 from gtrack.cli.reading import Json
 from gtrack.cli.session import complete_run, examples, note, open_project, resolve, write
 from gtrack.errors import RunNotFound, UsageError
 from gtrack.fluent.registry import register_run
 from gtrack.git.remotes import default_remote
+from gtrack.ops.known_stage import check_known_stage
 from gtrack.ops.register_directory import is_model_directory, register_directory
 from gtrack.project import Project
-from gtrack.records import MLFLOW_STAGES, ModelVersion
+from gtrack.records import ModelVersion
 from gtrack.registry.policy import PolicyFailed, Verdict, unmet
 from gtrack.registry.registry import Outlook
 from gtrack.registry.tag_names import check_model, check_stage, parse_reference
@@ -49,9 +61,6 @@ Bump = Annotated[str, typer.Option("--bump", metavar="PART", help="What the vers
 Version = Annotated[
     str | None, typer.Option("--version", metavar="V", help="The version itself instead, such as v1.4.0.")
 ]
-
-_CLOSE = 0.9
-"""How alike two names are that one of them is a slip of the other."""
 
 
 def _terms(
@@ -130,10 +139,12 @@ def register_(
 def promote(
     ctx: typer.Context,
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="MODEL", help="churn@3, churn@v1.4.0, churn#staging, or churn for its latest version."),
-    ],
-    stage: Annotated[str, typer.Argument(metavar="STAGE", help="The stage, such as staging or production.")],
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Argument(metavar="STAGE", help="The stage, such as staging or production.")
+    ] = None,
     run: Annotated[
         str | None,
         typer.Option("--run", metavar="RUN", help="Register the model of this run first.", autocompletion=complete_run),
@@ -148,17 +159,38 @@ def promote(
     remote: Remote = None,
     force: Force = False,
     dry_run: DryRun = False,
+    propose: Propose = False,
+    check: Check = False,
+    apply: Apply = False,
+    base: Base = None,
+    markdown: MarkdownFile = None,
     json: Json = False,
 ) -> None:
     """Put a version of a model into a stage.
 
     What was in production makes room. Promoting an earlier version again is how one rolls back. Every condition that the
     settings have for the stage is told; when one is not met nothing is promoted, and the exit code is 1.
+
+    In pull requests: --propose writes what is wanted into .gtrack/stages.yaml, --check judges what a branch changes there, and
+    --apply makes the tags after the merge.
     """
+    asked = Asked(propose, check, apply, base, markdown)
+    check_fitting(ctx, asked)
+    if check:
+        run_check(ctx, asked, approvals=approved_by, json=json)
+        return
+    if apply:
+        run_apply(ctx, asked, push=push, remote=remote, sign=sign, approvals=approved_by, dry_run=dry_run, json=json)
+        return
+    if model is None or stage is None:
+        raise UsageError("Say what shall be promoted and where to: gtrack promote MODEL STAGE.")
+    if propose:
+        run_propose(ctx, model, stage, reason=reason, dry_run=dry_run, json=json)
+        return
     project = open_project(ctx)
     terms = _terms(project, sign=sign, push=push and not dry_run, remote=remote, force=force, approvals=approved_by)
     registry, into = project.registry, check_stage(stage)
-    _check_known(project, into)
+    check_known_stage(registry, into)
     if run is not None:
         name, run_id = check_model(model), resolve(project, run).id
         look = partial(registry.outlook_of_run, name, run_id, into, artifact, bump=bump, version=version, reason=reason)
@@ -183,23 +215,6 @@ def promote(
     before = outlook.current if into in registry.exclusive else None
     took = f", in place of v{before.version}" if before is not None and before.version != made.version else ""
     _told(made, json=json, said=f"{name} v{made.version} is in {', '.join(made.stages)}{took}{_pushed(terms)}")
-
-
-def _check_known(project: Project, stage: str) -> None:
-    """Check that a stage is no misspelt one: a tag is there for ever.
-
-    Raises:
-        UsageError: there was never such a stage, and one that is spelt nearly so.
-    """
-    ledger = project.registry.ledger()
-    used = {event.stage for events in ledger.events.values() for event in events if event.stage}
-    known = {*used, *project.registry.rules.stages, *MLFLOW_STAGES}
-    close = [] if stage in known else get_close_matches(stage, known, n=1, cutoff=_CLOSE)
-    if close:
-        raise UsageError(
-            f"There is no stage {stage!r} yet, but {close[0]!r}. If it is meant to be another one, name it under "
-            "registry.stages in .gtrack/config.yaml first."
-        )
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> None:
@@ -235,12 +250,17 @@ def demote(
     push: Push = False,
     remote: Remote = None,
     force: Force = False,
+    propose: Propose = False,
     json: Json = False,
 ) -> None:
     """Take a version of a model out of a stage.
 
     An exclusive stage, such as production, is empty then; to put another version there, promote that one instead.
     """
+    if propose:
+        check_fitting(ctx, Asked(propose))
+        run_propose(ctx, model, stage, reason=reason, dry_run=False, json=json, empty=True)
+        return
     project = open_project(ctx)
     registry, out_of = project.registry, check_stage(stage)
     terms = _terms(project, sign=sign, push=push, remote=remote, force=force)
@@ -293,6 +313,8 @@ def register(app: typer.Typer) -> None:
             "gtrack promote churn staging --run best:f1",
             "gtrack promote churn production --reason 'f1 0.91, was 0.88' --push",
             "gtrack promote churn@2 production --reason rollback",
+            "gtrack promote churn production --reason 'f1 0.91' --propose",
+            "gtrack promote --check --base origin/main --markdown comment.md",
         )
     )(promote)
     app.command(epilog=examples("gtrack demote churn staging", "gtrack demote churn@2 qa --reason 'it drifts'"))(demote)

@@ -16,16 +16,16 @@ from gtrack.ops.proposed import (
     PATH,
     SETTINGS,
     Origin,
+    checked,
     commit_of,
     fetching,
-    fulfilled,
     merge_base,
     origin_between,
     origin_of,
     registry_by,
     wanted_at,
 )
-from gtrack.ops.standing import Standing, standing
+from gtrack.ops.standing import Standing, fulfilled, standing
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
 from gtrack.registry.policy import Verdict, unmet
@@ -125,14 +125,12 @@ def check(project: Project, *, base: str | None = None, approvals: Sequence[str]
 
 def _is_settled(registry: Registry, entry: Wanted, origin: Origin) -> bool:
     try:
-        return standing(registry, entry, origin) is not Standing.OPEN
+        return standing(registry, entry, origin.seconds) is not Standing.OPEN
     except GTrackError:
         return False  # what is wrong is told where it is judged
 
 
-def _finding(
-    project: Project, registry: Registry, entry: Wanted, origin: Origin, approvals: Sequence[str]
-) -> Finding:
+def _finding(project: Project, registry: Registry, entry: Wanted, origin: Origin, approvals: Sequence[str]) -> Finding:
     author = str(origin.author)
     version: ModelVersion | None = None
     current: ModelVersion | None = None
@@ -148,11 +146,11 @@ def _finding(
         verdicts: Sequence[Verdict] = ()
         if entry.version is not None:
             terms = Terms(approvals=approving)
-            verdicts = registry.outlook(entry.model, entry.version, entry.stage, reason=entry.reason, terms=terms).verdicts
+            verdicts = registry.outlook(
+                entry.model, entry.version, entry.stage, reason=entry.reason, terms=terms
+            ).verdicts
         elif current is not None:
-            verdicts = leaving(
-                registry, current, entry.stage, who=author, reason=entry.reason, approvals=approving
-            )
+            verdicts = leaving(registry, current, entry.stage, who=author, reason=entry.reason, approvals=approving)
     except GTrackError as error:
         return Finding(entry, version, current, problem=_explained(project, registry, entry, error), author=author)
     run, comparison = _beside(project, version, current)
@@ -205,9 +203,15 @@ def _uncommitted(project: Project, committed: Sequence[Wanted]) -> list[str]:
     if project.repo.root is None:
         return []
     path = file_in(project)
-    from gtrack.formats.stages_file import parse_stages
-
-    return []
+    try:
+        here = checked(path.read_bytes(), PATH) if path.exists() else []
+    except FormatError as error:
+        return [f"What is not committed is not looked at, and cannot be read: {error}"]
+    if here == list(committed):
+        return []
+    return [
+        f"{PATH} in the working tree says something else than that of HEAD: what is not committed is not looked at."
+    ]
 
 
 def _settings_changed(project: Project, before: str, after: str) -> list[str]:
@@ -217,4 +221,6 @@ def _settings_changed(project: Project, before: str, after: str) -> list[str]:
 
     if demanded(before) == demanded(after):
         return []
-    return ["This branch changes what stages demand. It is judged by what they demanded before; the change counts once it is merged."]
+    return [
+        "This branch changes what stages demand. They demand here what they did before; the change counts once it is merged."
+    ]

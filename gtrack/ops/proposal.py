@@ -130,7 +130,9 @@ def file_in(project: Project) -> Path:
         GTrackError: there is no working tree.
     """
     if project.repo.root is None:
-        raise GTrackError(f"{project.repo.git_dir} is a bare repository, without a file to write to. Use a clone of it.")
+        raise GTrackError(
+            f"{project.repo.git_dir} is a bare repository, without a file to write to. Use a clone of it."
+        )
     return project.repo.root / PATH
 
 

@@ -16,7 +16,6 @@ from gtrack.formats.stages_file import Wanted, parse_stages
 from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.project import Project
-from gtrack.records import RegisteredModel
 from gtrack.registry.messages import trailers_of
 from gtrack.registry.opening import open_registry
 from gtrack.registry.registry import Registry
@@ -153,13 +152,14 @@ def origin_of(repo: Repository, head: str, entry: Wanted) -> Origin:
         parent = repo.objects.get(f"{commit}^1")
         if parent is None:
             return _origin(_commits(repo, "-1", commit), _commits(repo, "-1", commit))
-        if entry not in _readable(repo, parent.oid):
+        if entry not in readable_at(repo, parent.oid):
             origin = origin_between(repo, parent.oid, commit)
             return replace(origin, seconds=_commits(repo, "-1", commit)[0].seconds)
     return _origin(_commits(repo, "-1", head), ())
 
 
-def _readable(repo: Repository, commit: str) -> Sequence[Wanted]:
+def readable_at(repo: Repository, commit: str) -> Sequence[Wanted]:
+    """Return what the file asks for at a commit; nothing where it cannot be read."""
     try:
         return wanted_at(repo, commit)
     except FormatError:
@@ -223,15 +223,3 @@ def registry_by(project: Project, commit: str, author: Identity) -> Iterator[Reg
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(signers.data if signers is not None else b"")
         yield open_registry(repo, project.store, project.index, config, lambda: author, root)
-
-
-def fulfilled(registry: Registry, model: RegisteredModel, entry: Wanted) -> bool:
-    """Tell whether the tags say what an entry asks for.
-
-    Raises:
-        ModelNotFound: there is no such version.
-    """
-    there = model.in_stage(entry.stage)
-    if entry.version is None:
-        return there is None
-    return there is not None and there.version == registry.find(entry.model, entry.version).version

@@ -42,7 +42,13 @@ def open_registry(
     signers = None if config.allowed_signers is None else root / config.allowed_signers
     rules = Rules(parse_stages(config.stages, f"{DIRECTORY}/{FILE}: registry.stages"), signers)
 
+    return Registry(repo, store, config.branch, identity, rules, reproductions_in(index))
+
+
+def reproductions_in(index: Index) -> Callable[[str], list[Run]]:
+    """Return what gives the finished runs that reproduce a run, by its id."""
+
     def reproductions(run_id: str) -> list[Run]:
         return index.select(parse_filter(f"tags.{REPRODUCES} = '{run_id}' and status = 'finished'"))
 
-    return Registry(repo, store, config.branch, identity, rules, reproductions)
+    return reproductions

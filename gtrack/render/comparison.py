@@ -55,7 +55,7 @@ def write_comparison(
     _write_runs(console, comparison.runs, now)
     sections = _Sections(console, everything=everything)
     sections.write("parameter", comparison.params, lambda rows: _value_columns("Parameters", titles, rows, value))
-    sections.write("metric", comparison.metrics, lambda rows: _metric_columns(titles, rows))
+    sections.write("metric", comparison.metrics, lambda rows: metric_columns(titles, rows))
     sections.write("input", comparison.inputs, lambda rows: _input_columns(titles, rows, whole=not console.is_terminal))
     sections.write("tag", comparison.tags, lambda rows: _value_columns("Tags", titles, rows, text))
     sections.write(
@@ -142,7 +142,8 @@ def _input_columns(titles: Sequence[str], rows: Sequence[InputRow], *, whole: bo
     return columns
 
 
-def _metric_columns(titles: Sequence[str], rows: Sequence[MetricRow]) -> list[Column]:
+def metric_columns(titles: Sequence[str], rows: Sequence[MetricRow]) -> list[Column]:
+    """Return the table of metrics of runs that are called ``titles``; of two, with what changed."""
     columns = [_names("Metrics", [row.name for row in rows])]
     two = len(titles) == 2
     for i, name in enumerate(titles):
