@@ -17,18 +17,23 @@ $(foreach stamp,$(READY) $(BENCH_READY),$(shell test "$$(cat $(stamp) 2>/dev/nul
 
 help:
 	@echo 'make demo     run the example experiment twice and compare the two runs'
-	@echo 'make test     all gates: ruff, mypy, import-linter, pytest with coverage'
+	@echo 'make test     all gates: ruff, mypy, import-linter, pytest with coverage; THOROUGH=1 tries ten times as many examples'
 	@echo 'make check    the same without the slow tests and without coverage; under two minutes'
 	@echo 'make format   let ruff mend and format what it can'
 	@echo 'make docs     write docs/cli.md from the command line itself'
 	@echo 'make bench    measure gtrack beside its peers, in an environment of its own (.venv-bench)'
 	@echo 'make clean    remove the environments and all caches; never a run'
 
+# A file is one process's work: what its tests share is made once, and a library is loaded by one process alone. Where bytecode
+# is not kept, pytest rewrites, and each command that a test starts compiles, everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 test: lint types layers
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 check: lint types layers
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' -q
+	$(PYTEST) -m 'not slow' -q
 
 lint: $(READY)
 	$(BIN)/python -m ruff check

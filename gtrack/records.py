@@ -15,6 +15,9 @@ Number: TypeAlias = "int | float"
 SCHEMA = 1
 """The version of the run format that this gtrack writes."""
 _ACTIVE = "active"
+DELETED = "deleted"
+TRIAL_STATE = "optuna.state"
+"""The tag of a run that is a trial of a study: ``COMPLETE``, ``PRUNED`` or ``FAIL``."""
 MLFLOW_STAGES = ("staging", "production", "archived")
 """The stages that MLflow knows, of which a version is in one at a time there; taken in any case, written small."""
 
@@ -217,7 +220,7 @@ class RunInfo:
         end_time: the same; None while it runs.
         artifact_uri: ``runs:/<run id>``.
         user_id: who made it.
-        lifecycle_stage: ``active``.
+        lifecycle_stage: ``active``; ``deleted`` of one that was deleted since.
     """
 
     run_id: str

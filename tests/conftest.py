@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 from hypothesis import settings
+
+T = TypeVar("T")
 
 IDENTITY = "Ana <ana@example.org>"
 
@@ -32,8 +34,19 @@ _DRAWING = (
     *("TTY_COMPATIBLE", "TTY_INTERACTIVE", "GITHUB_ACTIONS", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"),
 )
 
+# How many examples of each property are tried: few in every run, ten times as many with `make test THOROUGH=1`.
+_THOROUGH = os.environ.get("THOROUGH", "") not in ("", "0")
+
+
+def examples(usual: int) -> settings:
+    """Let hypothesis try ``usual`` examples of a property instead of the 40 of the others, or ten times as many."""
+    return settings(max_examples=usual * 10 if _THOROUGH else usual)
+
+
 # A two-core machine under load is slow now and then, which is no failure; CI must give the same answer twice.
-settings.register_profile("gtrack", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "gtrack", max_examples=400 if _THOROUGH else 40, deadline=None, derandomize="CI" in os.environ
+)
 settings.load_profile("gtrack")
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # the one that is installed; it is read when Keras is imported
@@ -89,19 +102,86 @@ def isolation(
     return home
 
 
+@pytest.fixture(scope="session")
+def first_commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the repository that each ``repo`` is a copy of; made once, with no configuration but that of the tests."""
+    place = tmp_path_factory.mktemp("first-commit")
+    (place / ".gitconfig").write_text(_GIT_CONFIG)
+    root = place / "repo"
+    root.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "XDG_"))}
+    alone = {**kept, "HOME": str(place), "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def git(*args: str, **more: str) -> None:
+        subprocess.run(["git", *args], cwd=root, env={**alone, **more}, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    for sample in (root / ".git" / "hooks").iterdir():  # nothing runs them, and every test would copy them
+        sample.unlink()
+    (root / "README.md").write_text("A project under test.\n")
+    git("add", "README.md")
+    when = "2026-01-02T03:04:05+00:00"
+    git("commit", "--quiet", "--message", "Begin", GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
+    return root
+
+
+def copy_repository(source: Path, target: Path) -> None:
+    """Copy a repository over another, or into an empty directory: its working tree is as clean as the source's."""
+    # A tenth of what shutil.copytree takes. -f: git's objects are there already, and cannot be written to.
+    subprocess.run(["cp", "-pRf", f"{source}/.", str(target)], check=True)
+    run_git("update-index", "-q", "--refresh", cwd=target)  # it names the inode of each file, and the copy's is another
+
+
 @pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(first_commit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a real repository with one commit on ``main``, always the same one; the working directory is in it."""
     root = tmp_path / "repo"
     root.mkdir()
-    run_git("init", "--quiet", cwd=root)
-    (root / "README.md").write_text("A project under test.\n")
-    run_git("add", "README.md", cwd=root)
-    when = "2026-01-02T03:04:05+00:00"
-    dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
-    run_git("commit", "--quiet", "--message", "Begin", cwd=root, env=dates)
+    copy_repository(first_commit, root)
     monkeypatch.chdir(root)
     return root
+
+
+class Once(Protocol):
+    """Brings ``repo`` into the state that ``make`` leaves it in, and returns what that returned."""
+
+    def __call__(self, make: Callable[[Path], T]) -> T: ...
+
+
+@pytest.fixture(scope="session")
+def copies() -> dict[object, tuple[Path, Any]]:
+    """Return what ``once`` has made: the repository, to be copied, and what the function returned."""
+    return {}
+
+
+@pytest.fixture
+def once(repo: Path, tmp_path_factory: pytest.TempPathFactory, copies: dict[object, tuple[Path, Any]]) -> Once:
+    """Return a function that fills ``repo`` by another, in the first test that asks for it, and by a copy in all others.
+
+    The other is a function of a module, and is handed ``repo``. All tests share what it returns: nothing that changes.
+    """
+
+    def fill(make: Callable[[Path], T]) -> T:
+        if make in copies:
+            place, made = copies[make]
+            copy_repository(place, repo)
+            result: T = made
+            return result
+        result = make(repo)
+        place = tmp_path_factory.mktemp("once")
+        copy_repository(repo, place)
+        copies[make] = place, result
+        return result
+
+    return fill
+
+
+def sample_nothing(repo: Path) -> None:
+    """Commit the setting that the hardware is not sampled: what a test counts is what it logged. For ``once``."""
+    (repo / ".gtrack").mkdir()
+    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
+    run_git("add", ".gtrack", cwd=repo)
+    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
 
 
 @pytest.fixture
@@ -114,8 +194,25 @@ def git(repo: Path) -> Git:
     return run
 
 
-def pytest_configure() -> None:
-    """Undo what `nohup`, or a shell without job control, did to signals: children inherit that, and tests send signals."""
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Measure coverage in quick tests by example alone.
+
+    On Python 3.11 the tracer makes everything in the process twice as slow, also what is not measured: the slow tests and
+    the hundreds of examples of the properties would take longer than all others, and hardly a line is theirs alone.
+    """
+    for item in items:
+        if item.get_closest_marker("slow") or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Undo what the machine did to children: their bytecode is kept, and signals do what they do by default.
+
+    Without bytecode each of the thousand commands that are started here compiles all of gtrack. `nohup`, or a shell without
+    job control, has signals ignored; children inherit that, and tests send signals.
+    """
+    config.addinivalue_line("markers", "no_cover: coverage rests meanwhile; pytest-cov reads it, where it is there")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):

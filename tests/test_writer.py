@@ -20,15 +20,12 @@ from gtrack.project import Project
 from gtrack.records import Input, Run, Status
 from gtrack.store.live import JOINED
 from gtrack.writer import ActiveRun
-from tests.conftest import Git, run_git
+from tests.conftest import Git, Once, run_git, sample_nothing
 
 
 @pytest.fixture
-def project(repo: Path) -> Iterator[Project]:
-    (repo / ".gtrack").mkdir()
-    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
-    run_git("add", ".gtrack", cwd=repo)
-    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
+def project(repo: Path, once: Once) -> Iterator[Project]:
+    once(sample_nothing)
     opened = Project.open(repo)
     yield opened
     opened.repo.objects.close()

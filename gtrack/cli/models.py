@@ -24,7 +24,7 @@ _STDOUT = "-"
 
 
 def list_models(ctx: typer.Context, json: Json = False, csv: Csv = False, markdown: Markdown = False) -> None:
-    """List the registered models with what is in their stages; look at one, or ask it.
+    """List the registered models and what is in their stages.
 
     A line for each stage: the version in it, the metric that says most of it, since when it is there and who put it there.
     A latest version that is in no stage has a line of its own.

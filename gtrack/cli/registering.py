@@ -131,8 +131,11 @@ def register_(
             said=f"{printable(run)} is version {made.version} of {made.name} (tag {made.tag}){_pushed(terms)}",
         )
         return
+    known = project.registry.ledger(check_model(model)).models.get(model)
+    before = {one.tag for one in known.versions} if known is not None else set()
     made = register_run(project, found, artifact, model, bump=bump, version=version, reason=reason, terms=terms)
-    when = f" (tag {made.tag}){_pushed(terms)}" if made.tag else ", when the run has ended"
+    already = "already " if made.tag in before else ""
+    when = f" {already}(tag {made.tag}){_pushed(terms)}" if made.tag else ", when the run has ended"
     _told(made, json=json, said=f"{printable(found.name)} is version {made.version} of {made.name}{when}")
 
 

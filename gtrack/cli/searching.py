@@ -48,7 +48,7 @@ def best(
     """List the runs with the best value of a metric.
 
     Which direction is better says the experiment's objective, else what the runs defined, else the metric's name (a loss
-    is better when it is less), else more is better.
+    is better when it is less), else more is better. Runs that failed, were killed or pruned count only with --where "status = …".
     """
     one_format(json=json, csv=csv, markdown=markdown)
     if least and greatest:

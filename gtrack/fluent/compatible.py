@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from gtrack.errors import RunNotFound
 from gtrack.formats.mlflow_tags import split_tags
 from gtrack.formats.names import check_run_name
 from gtrack.formats.values import text_tags
-from gtrack.records import RunData, RunInfo
+from gtrack.records import DELETED, Run, RunData, RunInfo, Status
 from gtrack.writer import ActiveRun
 
 
@@ -29,10 +30,22 @@ class CompatibleRun(ActiveRun):
     def info(self) -> RunInfo:
         """What it is, as scripts written for MLflow ask: ``run.info.run_id``."""
         if self.ended:
-            return self.record().info
+            try:
+                self._begun = self.record().info
+            except RunNotFound:
+                if self._begun is None:
+                    raise
+                return replace(self._begun, lifecycle_stage=DELETED)
+            return self._begun
         if self._begun is None:
             self._begun = self.live.without_history().info
         return replace(self._begun, run_name=self.name, experiment_id=self.experiment)
+
+    def end(self, status: str | Status = Status.FINISHED, exit_code: int | None = None) -> Run:
+        """End the run and commit it; see ``ActiveRun.end``."""
+        run = super().end(status, exit_code)
+        self._begun = run.info
+        return run
 
     @property
     def data(self) -> RunData:

@@ -1,8 +1,8 @@
 """Talk to remotes as ``git fetch`` and ``git push`` do: with the user's own settings, credential helpers, ssh and hooks.
 
 git never asks for a password here (``GIT_TERMINAL_PROMPT=0``), so that nothing waits where nobody sits. A remote that goes
-silent ends in an error: https transfers that stall for a minute, ssh connections that answer no more, and whatever takes longer
-than the time-out of a call.
+silent ends in an error: http transfers that stall and ssh connections that answer no more (unless the user has set how long git
+waits for these), and whatever takes longer than the time-out of a call.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import TYPE_CHECKING
@@ -21,20 +22,25 @@ if TYPE_CHECKING:
 
 _ASK_SECONDS = 120.0
 _MOVE_SECONDS = 1800.0
-_STALLED = ("-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60")
+# A byte a second: while a hook judges a push, a server sends no more than that as a sign of life (receive.keepAlive).
+_STALLED = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": "120"}
+# What is fetched is on the disk before refs name it, as whatever gtrack writes: see gtrack.git.repo.
+_DURABLE = ("-c", "core.fsync=committed,loose-object,reference", "-c", "core.fsyncMethod=batch")
 _SSH = "ssh -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 # How git tells of a ref that somebody else has made since we looked: by its own look at the remote, or the remote's lock.
 _QUICKER = re.compile(r"already exists|fetch first|cannot lock ref|failed to update ref|stale info")
 _NO_ATOMIC = "does not support --atomic"
+_SECRET = re.compile(r"(?P<start>https?://|://[^/@\s:]*:)[^/@\s]+@")
 _WORDS_OF_REMOTE = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
 _DENIED = re.compile(
     r"Authentication failed|could not read (?:Username|Password)|Permission denied|terminal prompts disabled"
+    r"|Host key verification failed"
     r"|HTTP (?:401|403)|error: 403"
 )
 
 
 class PushRejected(GitError):
-    """The remote did not take a push; nothing of it is there.
+    """The remote did not take a push, or not all of it where it cannot take several refs at once; the message says which.
 
     Attributes:
         quicker: whether it is only that somebody else pushed such refs since.
@@ -80,6 +86,16 @@ def check_remote(remote: str) -> str:
     return remote
 
 
+def push_url(repo: Repository, remote: str) -> str:
+    """Return where a push to ``remote`` goes: the remote itself, or its URL where pushes go elsewhere than fetches come from."""
+    config = repo.config()
+    if f"remote.{check_remote(remote)}.url".lower() not in config:
+        return remote
+    if f"remote.{remote}.pushurl".lower() not in config and not any(key.endswith(".pushinsteadof") for key in config):
+        return remote
+    return repo.run("remote", "get-url", "--push", remote).decode(errors="replace").splitlines()[0]
+
+
 def list_remote_refs(repo: Repository, remote: str, *patterns: str) -> dict[str, str]:
     """Return full ref name to object id of the refs of a remote that match any of ``patterns`` (as ``git ls-remote`` does).
 
@@ -100,16 +116,15 @@ def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str]) -> None:
     Raises:
         GitError: the remote cannot be reached, a ref is gone, or a local one is in the way.
     """
-    command = (
-        "fetch",
+    plain = (
         "--quiet",
         "--no-tags",
+        "--no-prune",
+        "--no-recurse-submodules",
         "--no-write-fetch-head",
         "--no-auto-maintenance",
-        "--stdin",
-        "--",
-        check_remote(remote),
     )
+    command = (*_DURABLE, "fetch", *plain, "--stdin", "--", check_remote(remote))
     stdin = "".join(f"{refspec}\n" for refspec in refspecs).encode()
     code, _, err = _transfer(repo, command, _MOVE_SECONDS, stdin)
     if code != 0:
@@ -119,40 +134,32 @@ def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str]) -> None:
 def push_new(repo: Repository, remote: str, refs: Sequence[PushedRef]) -> None:
     """Make refs on a remote, all of them or none; none of these names may be there.
 
-    A remote that cannot take several refs at once gets them one after the other, in their order.
+    A remote that cannot take several refs at once gets them one after the other, in their order, until it refuses one.
 
     Raises:
         PushRejected: the remote refused; the message has its words.
         GitError: it cannot be reached, or does not answer.
     """
-    told = _push(repo, remote, refs, "--atomic")
+    told, taken = _push(repo, remote, refs, "--atomic"), []
     if told is not None and _NO_ATOMIC in told[1]:
         for ref in refs:
             told = _push(repo, remote, [ref])
             if told is not None:
                 break
+            taken.append(ref.ref)
     if told is not None:
-        raise _rejected(remote, *told)
+        raise _rejected(remote, taken, *told)
 
 
 def _push(repo: Repository, remote: str, refs: Sequence[PushedRef], *options: str) -> tuple[str, str] | None:
     """Push, and return what git said of the refs and beside that when it failed; None when all is there."""
     refspecs = [f"{one.oid}:{one.ref}" for one in refs]
-    command = (
-        "push",
-        "--porcelain",
-        "--no-follow-tags",
-        "--no-signed",
-        *options,
-        "--",
-        check_remote(remote),
-        *refspecs,
-    )
+    command = ("push", "--porcelain", "--no-follow-tags", *options, "--", check_remote(remote), *refspecs)
     code, out, err = _transfer(repo, command, _MOVE_SECONDS)
     return None if code == 0 else (out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def _rejected(remote: str, out: str, err: str) -> GitError:
+def _rejected(remote: str, taken: Sequence[str], out: str, err: str) -> GitError:
     refused = [line.split("\t") for line in out.splitlines() if line.startswith("!")]
     if not refused:
         return _unreachable(remote, "pushed to", err.encode())
@@ -164,14 +171,21 @@ def _rejected(remote: str, out: str, err: str) -> GitError:
         if len(fields) > 2 and "atomic" not in fields[2]
     }
     words = [line.strip() for line in _WORDS_OF_REMOTE.findall(err) if line.strip()]
-    quicker = all(_QUICKER.search(reason) for reason in reasons.values() or words or [""])
+    quicker = (
+        all(_QUICKER.search(reason) for reason in reasons.values()) if reasons else _QUICKER.search(" ".join(words))
+    )
     each = "; ".join(f"{ref} {reason}" for ref, reason in reasons.items()) or "all of it"
     told = "".join(f"\n  remote: {line}" for line in words)
-    return PushRejected(f"{remote} refused, so nothing was changed, there or here: {each}{told}", quicker=quicker)
+    nothing = "so nothing was changed, there or here"
+    if taken:
+        there = ", ".join(ref.removeprefix("refs/tags/") for ref in taken)
+        nothing = f"after it had taken {there} (which the next push, or git fetch --tags, brings here)"
+    return PushRejected(f"{remote} refused, {nothing}: {each}{told}", quicker=bool(quicker))
 
 
 def _unreachable(remote: str, done: str, err: bytes) -> GitError:
-    said = " ".join(err.decode(errors="replace").split()).removeprefix("fatal: ") or "it says nothing"
+    said = _without_secrets(" ".join(err.decode(errors="replace").split()).removeprefix("fatal: ")) or "it says nothing"
+    remote = _without_secrets(remote)
     hint = " Let git keep the credentials (git help credentials), or push once by hand." if _DENIED.search(said) else ""
     return GitError(f"The remote {remote} cannot be {done}: {said}{hint}")
 
@@ -179,24 +193,41 @@ def _unreachable(remote: str, done: str, err: bytes) -> GitError:
 def _transfer(
     repo: Repository, command: Sequence[str], seconds: float, stdin: bytes | None = None
 ) -> tuple[int, bytes, bytes]:
-    words = repo.own_command(*_STALLED, *command)
-    with Popen(
-        words, stdin=DEVNULL if stdin is None else PIPE, stdout=PIPE, stderr=PIPE, env=_environment(repo)
-    ) as process:
+    config = repo.config()
+    stalled = [
+        part for key, value in _STALLED.items() if key.lower() not in config for part in ("-c", f"{key}={value}")
+    ]
+    words = repo.own_command(*stalled, *command)
+    source = DEVNULL if stdin is None else PIPE
+    with Popen(words, stdin=source, stdout=PIPE, stderr=PIPE, env=_environment(config)) as process:
         try:
             out, err = process.communicate(stdin, timeout=seconds)
         except TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _end(process)
             return -1, b"", f"no answer within {seconds:.0f} s".encode()
         except BaseException:
-            process.kill()
+            _end(process)
             raise
     return process.returncode, out, err
 
 
-def _environment(repo: Repository) -> Mapping[str, str]:
+def _end(process: Popen[bytes]) -> None:
+    """End git and what it has started: ssh, or a helper for http, would hold the pipes open, and go on."""
+    import psutil  # takes 20 ms
+
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRET.sub(r"\g<start>***@", text)
+
+
+def _environment(config: Mapping[str, str]) -> Mapping[str, str]:
     env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "LANGUAGE": "C"}
-    if not {"GIT_SSH_COMMAND", "GIT_SSH"} & env.keys() and "core.sshcommand" not in repo.config():
+    if not {"GIT_SSH_COMMAND", "GIT_SSH"} & env.keys() and "core.sshcommand" not in config:
         env["GIT_SSH_COMMAND"] = _SSH
     return env

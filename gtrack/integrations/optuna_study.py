@@ -24,7 +24,7 @@ from gtrack.fluent.search import search_runs
 from gtrack.formats import run_dir
 from gtrack.formats.values import plain_value, text_tags
 from gtrack.formats.yamlio import dumps
-from gtrack.records import Goal
+from gtrack.records import TRIAL_STATE, Goal
 from gtrack.store.live import line
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gtrack.records import Value
     from gtrack.writer import ActiveRun
 
-STUDY, TRIAL, STATE = "optuna.study", "optuna.trial", "optuna.state"
+STUDY, TRIAL, STATE = "optuna.study", "optuna.trial", TRIAL_STATE
 DIRECTION = "optuna.direction"
 _LEAST_TRIALS = 2
 

@@ -101,6 +101,8 @@ def best_runs(
 ) -> list[Run]:
     """Return the runs with the best value of a metric, the best one first; nan is no value.
 
+    What failed, was killed or was pruned counts only where ``choice`` asks for a status.
+
     Args:
         project: where.
         metric: its name.
@@ -119,6 +121,7 @@ def best_runs(
     if not found and count != 0:
         known = index.names("metrics")
         which = "run" if choice == Choice() else "such run"
+        which += " that finished" if metric in known else ""
         hint = "" if metric in known else nearest(metric, known)
         raise RunNotFound(
             f"No {which} has the metric {metric!r}.{hint} 'gtrack ls --columns metrics.*' shows which there are."

@@ -106,7 +106,7 @@ def parse_stages(found: Mapping[str, object] | None, where: str) -> dict[str, St
         if stage in stages:
             raise ConfigError(f"{where} names the stage {stage} twice.")
         stages[stage] = _policy(stage, {} if said is None else said, f"{where}.{name}")
-    return {**{stage: StagePolicy(exclusive=True) for stage in EXCLUSIVE}, **stages}
+    return {**{stage: StagePolicy(exclusive=True, force=True) for stage in EXCLUSIVE}, **stages}
 
 
 def _policy(stage: str, said: object, where: str) -> StagePolicy:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtrack.formats import run_dir
-from gtrack.records import Goal, usual_goal
+from gtrack.records import TRIAL_STATE, Goal, usual_goal
 from gtrack.store.index_file import IndexFile, Progress, read_keys
 from gtrack.store.index_plan import Only, Question, along, condition_of, numbers, rows_by_number
 from gtrack.store.index_rows import Rows, decode_body, rows_of
 from gtrack.store.index_schema import KEY, LIVE, REGISTERED, RUN_COLUMNS
 from gtrack.store.index_write import IndexWriter
-from gtrack.store.query.conditions import Order, Target, tests
-from gtrack.store.query.fields import PARTS, Place
+from gtrack.store.query.conditions import And, Not, Operator, Or, Order, Target, Test, tests
+from gtrack.store.query.fields import ATTRIBUTES, PARTS, Place
 from gtrack.store.query.sql import compile_driven
 
 if TYPE_CHECKING:
@@ -143,7 +143,12 @@ class Index:
         *,
         only: Only | None = None,
     ) -> list[Run]:
-        """Return the runs with the best values of a metric that fulfil a condition, the best first; nan is no value."""
+        """Return the runs with the best values of a metric that fulfil a condition, the best first; nan is no value.
+
+        What failed, was killed or was pruned had no chance to be good or bad: it counts only where the status is asked for.
+        """
+        if "status" not in (only or {}) and not any(test.target.field is ATTRIBUTES["status"] for test in tests(where)):
+            where = _STANDING if where is None else And((where, _STANDING))
         condition = condition_of(where, only)
         order = Order(Target(Place.METRIC, PARTS[Place.METRIC]["last"], metric), descending=goal is Goal.MAXIMIZE)
         walk = compile_driven(order)
@@ -274,6 +279,16 @@ class Index:
         for name in LIVE:
             shown = f"SELECT * FROM main.{name}" + ("" if name == "keys" else f" WHERE NOT {hidden}")
             connection.execute(f"CREATE TEMP VIEW {name} AS {shown} UNION ALL SELECT * FROM temp.live_{name}")
+
+
+_STANDING = Not(
+    Or(
+        (
+            Test(Target(Place.ATTRIBUTE, ATTRIBUTES["status"]), Operator.IN, ("failed", "killed")),
+            Test(Target(Place.TAG, PARTS[Place.TAG][""], TRIAL_STATE), Operator.EQ, ("PRUNED",)),
+        )
+    )
+)
 
 
 def _hide_live(connection: sqlite3.Connection) -> None:

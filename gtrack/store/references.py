@@ -110,8 +110,10 @@ class References:
         said = {"min": Goal.MINIMIZE, "max": Goal.MAXIMIZE}.get(direction or "")
         found = self._index.best(metric, said or self._index.goal(metric) or Goal.MAXIMIZE)
         if not found:
-            hint = nearest(metric, self._index.names("metrics"))
-            raise RunNotFound.of(ref, f" No run has the metric {metric!r}.{hint}")
+            known = self._index.names("metrics")
+            which = "run that finished" if metric in known else "run"
+            hint = "" if metric in known else nearest(metric, known)
+            raise RunNotFound.of(ref, f" No {which} has the metric {metric!r}.{hint}")
         return found[0]
 
     def _by_name(self, name: str) -> Run:

@@ -15,6 +15,7 @@ from gtrack.cli.app import main
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.writer import ActiveRun
+from tests.conftest import Once
 
 COMMAND = (sys.executable, "-m", "gtrack")
 
@@ -70,8 +71,12 @@ def make(repo: Path, name: str, trees: int, *, status: str = "finished", experim
 
 
 @pytest.fixture
-def runs(repo: Path) -> list[Run]:
+def runs(once: Once) -> list[Run]:
     """Return three runs, the newest last; the code changed before the last one."""
+    return once(three_runs)
+
+
+def three_runs(repo: Path) -> list[Run]:
     made = [make(repo, "first", 100), make(repo, "second", 200)]
     (repo / "train.py").write_text("x = 1\n")
     return [*made, make(repo, "third", 50, status="failed")]

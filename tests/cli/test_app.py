@@ -19,7 +19,7 @@ from tests.conftest import Git
 
 COMMANDS = [
     *("run", "ls", "show", "diff", "log", "get", "status", "watch", "best", "experiments", "index"),
-    *("register", "promote", "demote", "deprecate", "tag", "note", "init", "recover", "plot", "models"),
+    *("register", "promote", "demote", "deprecate", "verify", "tag", "note", "init", "recover", "plot", "models"),
 ]
 
 

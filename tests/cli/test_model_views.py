@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,17 @@ from gtrack.cli.model_views import complete_version
 from gtrack.project import Project
 from gtrack.writer import ActiveRun
 from tests.cli.conftest import RunCommand
-from tests.conftest import Git
+from tests.conftest import Git, Once
 
 
 @pytest.fixture
-def project(repo: Path) -> Iterator[Project]:
-    opened = Project.open(repo)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def churn(project: Project) -> None:
+def churn(once: Once) -> None:
     """Register three versions of `churn`, of which the second replaced the first in production."""
+    once(three_versions)
+
+
+def three_versions(repo: Path) -> None:
+    project = Project.open(repo)
     for number in (1, 2, 3):
         run = ActiveRun.start(project, name=f"forest-{number}", experiment="forest")
         run.log_params({"depth": number})
@@ -36,6 +33,7 @@ def churn(project: Project) -> None:
         project.registry.register("churn", run.end().id, reason=f"try {number}")
     project.registry.assign("churn", 1, "production")
     project.registry.assign("churn", 2, "production", reason="f1 0.2, was 0.1")
+    project.close()
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.writer import ActiveRun
 from tests.cli.conftest import COMMAND, RunCommand
+from tests.conftest import Once
 
 PNG = b"\x89PNG"
 KINDS = {
@@ -26,8 +27,12 @@ KINDS = {
 
 
 @pytest.fixture
-def sweep(repo: Path) -> list[Run]:
+def sweep(once: Once) -> list[Run]:
     """Return fourteen runs of one experiment."""
+    return once(fourteen_runs)
+
+
+def fourteen_runs(repo: Path) -> list[Run]:
     runs = []
     for number in range(14):
         project = Project.open(repo)

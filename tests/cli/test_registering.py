@@ -167,6 +167,12 @@ def test_a_misspelt_stage_is_no_new_one(gtrack: RunCommand, project: Project, re
 
 
 @pytest.mark.usefixtures("trained")
+def test_registering_it_again_says_that_it_is_there_already(gtrack: RunCommand) -> None:
+    assert "is version 1 of churn (tag" in gtrack("register", "forest-1", "--model", "churn").err
+    assert "is version 1 of churn already (tag" in gtrack("register", "forest-1", "--model", "churn").err
+
+
+@pytest.mark.usefixtures("trained")
 def test_a_model_that_came_from_no_run_gets_one(gtrack: RunCommand, project: Project, tmp_path: Path) -> None:
     given = tmp_path / "exported"
     given.mkdir()

@@ -16,7 +16,7 @@ import yaml
 from gtrack.errors import FormatError
 from gtrack.project import Project
 from gtrack.records import Run
-from tests.conftest import Git
+from tests.conftest import Git, copy_repository
 from tests.end_to_end.engine import (
     SCRIPTS,
     check_branch,
@@ -35,6 +35,10 @@ from tests.end_to_end.engine import (
 def recovered(root: Path, run_id: str, status: str = "killed") -> Run:
     """Recover, and return the run, which must be the only one, whole, with nothing left of its live directory."""
     assert succeed("recover.py", cwd=root) == f"{run_id} {status}"
+    return committed(root, run_id)
+
+
+def committed(root: Path, run_id: str) -> Run:
     assert check_branch(root, [run_id]) == [run_id]
     check_fsck(root)
     live = root / ".gtrack" / "live"
@@ -123,15 +127,15 @@ def test_killed_while_it_was_resumed(repo: Path) -> None:
 
 def check_after_a_kill(root: Path, run_id: str) -> None:
     """Whatever was done when the process died, there is one run in the end, the same one, with everything."""
-    said = succeed("recover.py", cwd=root)
-    assert said in ("", f"{run_id} finished", f"{run_id} killed")
+    assert succeed("recover_twice.py", cwd=root) in [
+        f"{once}then" for once in ("", f"{run_id} finished\n", f"{run_id} killed\n")
+    ]
     assert check_branch(root, [run_id]) == [run_id]
     run = Project.open(root).store.run(run_id)
     assert (run.name, run.params, run.metrics, run.problems) == ("ends", {"lr": 0.1}, {"loss": 0.01}, ())
     assert len(Project.open(root).history(run_id)) == 100
     assert Project.open(root).artifact_bytes(run_id, "notes/hello.txt") == b"hello\n" * 1000
     assert [path.name for path in (root / ".gtrack" / "live").iterdir() if path.suffix != ".lock"] == []
-    assert succeed("recover.py", cwd=root) == ""
     check_fsck(root)
 
 
@@ -188,7 +192,7 @@ def test_killed_at_every_call_of_git(repo: Path, tmp_path: Path, killing_git: di
 def test_killed_at_many_moments_of_the_end(repo: Path, tmp_path: Path) -> None:
     (repo / "dirty.py").write_text("dirty\n")
     killed = 0
-    for number in range(16):
+    for number in range(12):
         root = tmp_path / f"copy-{number}"
         shutil.copytree(repo, root, symlinks=True)
         process = start("end_slowly.py", cwd=root, stdin=True)
@@ -197,7 +201,7 @@ def test_killed_at_many_moments_of_the_end(repo: Path, tmp_path: Path) -> None:
         run_id = process.stdout.readline().strip()
         process.stdin.write("\n")
         process.stdin.flush()
-        time.sleep(number * 0.003)
+        time.sleep(number * 0.004)
         process.kill()
         process.communicate()
         killed += process.returncode == -signal.SIGKILL
@@ -217,16 +221,32 @@ def dead_run(repo: Path) -> Path:
     return repo / ".gtrack" / "live" / run_id
 
 
+@pytest.fixture(scope="module")
+def dead_once(first_commit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository with a dead run, to be copied."""
+    root = tmp_path_factory.mktemp("dead")
+    copy_repository(first_commit, root)
+    dead_run(root)
+    return root
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\xff\xfe", b"schema: 1\nid: [", b"- a\n- b\n"])
 @pytest.mark.parametrize(
     "name",
     ["run.yaml", "params.yaml", "metrics.yaml", "inputs.yaml", "history.yaml", "environment.yaml", ".experiment.yaml"],
 )
-def test_damaged_file_is_recovered_and_the_damage_said(repo: Path, name: str, content: bytes) -> None:
-    live = dead_run(repo)
+def test_damaged_file_is_recovered_and_the_damage_said(
+    dead_once: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    repo = tmp_path / "damaged"
+    repo.mkdir()
+    copy_repository(dead_once, repo)
+    (live,) = live_directories(repo)
     (live / name).write_bytes(content)
-    run = recovered(repo, live.name)
     project = Project.open(repo)
+    assert [(one.run.id, one.run.status, one.error) for one in project.recover()] == [(live.name, "killed", None)]
+    assert capfd.readouterr() == ("", "")
+    run = committed(repo, live.name)
     history = project.history(live.name)
     said = " ".join((*run.warnings, *run.problems))
     if name == "history.yaml":

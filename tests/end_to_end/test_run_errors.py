@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gtrack.cli.app import main
 from gtrack.records import Status
 from tests.end_to_end.command import Workplace
 
@@ -65,11 +66,21 @@ def place(work: Workplace) -> Workplace:
         (["--experiment", "a\nb", "train.py"], "experiment name"),
     ],
 )
-def test_wrong_usage(place: Workplace, args: list[str], said: str) -> None:
-    done = place.gtrack("run", *args)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert done.stdout == ""
+def test_wrong_usage(place: Workplace, capfd: pytest.CaptureFixture[str], args: list[str], said: str) -> None:
+    """In this process: it is over before anything would be started. The next test takes the command itself."""
+    with pytest.raises(SystemExit) as end:
+        main(["run", *args])
+    out, err = capfd.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert (place.runs(), place.live()) == ([], [])
+
+
+def test_wrong_usage_of_the_command_itself(place: Workplace) -> None:
+    done = place.gtrack("run", "train.py", "-p", "learning_rat=1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "train.py has no parameter 'learning_rat'. Did you mean 'learning_rate'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert (place.runs(), place.live()) == ([], [])
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gtrack.fluent.active import process, stack_here
-from tests.conftest import Git, run_git
+from tests.conftest import Git, Once, sample_nothing
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +29,9 @@ def fresh_process() -> Iterator[None]:
 
 
 @pytest.fixture
-def quiet(repo: Path) -> Path:
-    """Return a repository whose runs sample nothing: what a test counts is what it logged."""
-    (repo / ".gtrack").mkdir()
-    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
-    run_git("add", ".gtrack", cwd=repo)
-    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
+def quiet(repo: Path, once: Once) -> Path:
+    """Return a repository whose runs sample nothing."""
+    once(sample_nothing)
     return repo
 
 

@@ -73,3 +73,13 @@ def test_a_tag_goes(quiet: Path) -> None:
             delete_tag("a")
         gtrack.set_tag("c", 3)
     assert gtrack.get_run(run.id).tags == {"b": "2", "c": "3"}
+
+
+def test_what_a_deleted_run_was_can_still_be_asked(repo: Path) -> None:
+    assert repo.is_dir()
+    with gtrack.start_run(run_name="gone") as run:
+        pass
+    gtrack.delete_run(run.info.run_id)
+    assert (run.info.run_id, run.info.run_name, run.info.lifecycle_stage) == (run.id, "gone", "deleted")
+    gtrack.restore_run(run.info.run_id)
+    assert run.info.lifecycle_stage == "active"

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gtrack.errors import GitError, UsageError
-from gtrack.git.remotes import PushedRef, PushRejected, default_remote, fetch_refs, list_remote_refs, push_new
+from gtrack.git import remotes as module
+from gtrack.git.remotes import (
+    PushedRef,
+    PushRejected,
+    default_remote,
+    fetch_refs,
+    list_remote_refs,
+    push_new,
+    push_url,
+)
 from gtrack.git.repo import Repository
 from tests.conftest import Git, run_git
 
@@ -91,6 +101,55 @@ def test_hooks_of_the_user_run(here: Repository, repo: Path) -> None:
 def test_a_remote_that_is_not_there(here: Repository, remote: str) -> None:
     with pytest.raises(GitError, match=f"The remote {remote} cannot be asked"):
         list_remote_refs(here, remote, "refs/tags/*")
+
+
+def test_a_remote_that_says_nothing_is_given_up_with_all_that_was_started(
+    here: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nsleep 1000\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(tmp_path / "ssh"))
+    monkeypatch.setattr(module, "_ASK_SECONDS", 1.0)
+    with pytest.raises(GitError, match="cannot be asked: no answer within 1 s"):
+        list_remote_refs(here, "ssh://nowhere/x.git", "refs/tags/*")
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # whoever reaps it
+
+
+@pytest.mark.parametrize("url", ["https://token@127.0.0.1:9/x", "http://ana:token@127.0.0.1:9/x", "ftp://a:token@h/x"])
+def test_no_message_shows_a_password(here: Repository, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "http:https")
+    with pytest.raises(GitError, match="cannot be asked") as error:
+        list_remote_refs(here, url, "refs/tags/*")
+    assert "token" not in str(error.value)
+
+
+def test_where_a_push_goes(here: Repository, git: Git, bare: Path) -> None:
+    assert [push_url(here, name) for name in ("origin", "elsewhere")] == ["origin", "elsewhere"]
+    git("config", f"url.ssh://host{bare.parent}/.pushInsteadOf", f"{bare.parent}/")
+    assert push_url(here, "origin") == f"ssh://host{bare}"
+    git("config", "remote.origin.pushUrl", "/there.git")
+    assert push_url(here, "origin") == "/there.git"
+
+
+def test_what_was_taken_of_a_push_that_is_refused_in_the_middle_is_told(here: Repository, bare: Path) -> None:
+    run_git("config", "receive.advertiseAtomic", "false", cwd=bare)
+    hook(bare, "update", 'case "$1" in */b) exit 1;; esac')
+    head = str(here.resolve("HEAD"))
+    with pytest.raises(
+        PushRejected, match=r"origin refused, after it had taken a \(.*: b \[remote rejected\] \(hook dec"
+    ):
+        push_new(here, "origin", [PushedRef(f"refs/tags/{name}", head) for name in "abc"])
+    assert run_git("tag", cwd=bare) == "a"
+
+
+def test_two_pushes_that_meet_in_the_lock_of_a_ref(here: Repository, bare: Path) -> None:
+    (bare / "refs" / "tags").mkdir(exist_ok=True)
+    (bare / "refs" / "tags" / "a.lock").touch()
+    head = str(here.resolve("HEAD"))
+    with pytest.raises(PushRejected, match="cannot lock ref") as error:
+        push_new(here, "origin", [PushedRef("refs/tags/a", head), PushedRef("refs/tags/b", head)])
+    assert error.value.quicker
 
 
 @pytest.mark.parametrize("remote", ["--upload-pack=touch x", ""])

@@ -14,7 +14,7 @@ import yaml
 import gtrack
 from gtrack.fluent.active import process, stack_here
 from gtrack.fluent.lingering import settle
-from tests.conftest import Git, run_git
+from tests.conftest import Git, Once, sample_nothing
 
 
 @dataclass
@@ -50,11 +50,8 @@ class Tracked:
 
 
 @pytest.fixture
-def tracked(repo: Path, git: Git) -> Iterator[Tracked]:
-    (repo / ".gtrack").mkdir()
-    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
-    run_git("add", ".gtrack", cwd=repo)
-    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
+def tracked(repo: Path, git: Git, once: Once) -> Iterator[Tracked]:
+    once(sample_nothing)
     type(process).__init__(process)
     process.exit_watched_by = os.getpid()  # nothing of a test is to happen when pytest ends
     stack_here.set(())

@@ -26,7 +26,7 @@ from gtrack.errors import InvalidName, InvalidValue, NoActiveRun, NotARepository
 from gtrack.fluent.active import process, stack_here
 from gtrack.optuna import GtrackCallback, track_in_gtrack
 from gtrack.records import Goal, Run, Status
-from tests.conftest import Git, run_git
+from tests.conftest import Git, Once, sample_nothing
 
 Study = optuna.study.Study
 Trial = optuna.trial.Trial
@@ -50,11 +50,8 @@ def fresh_process() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quiet(repo: Path) -> Path:
-    (repo / ".gtrack").mkdir()
-    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
-    run_git("add", ".gtrack", cwd=repo)
-    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
+def quiet(repo: Path, once: Once) -> Path:
+    once(sample_nothing)
     return repo
 
 
@@ -590,11 +587,8 @@ def script(text: str, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def said_by(one: subprocess.Popen[str], code: int = 0) -> str:
-    out, err = one.communicate(timeout=170)
-    assert one.returncode == code, err
-    assert "Traceback" not in err or code
-    return out
+# Half of what a process takes is to load what draws a study and weighs its parameters: forked ones have it already.
+LOAD = "import matplotlib.figure, pandas, sklearn.ensemble"
 
 
 @pytest.mark.slow
@@ -602,7 +596,13 @@ def said_by(one: subprocess.Popen[str], code: int = 0) -> str:
 def test_several_processes_with_one_study_have_one_run_and_no_trial_twice(tmp_path: Path, tracked: bool) -> None:
     storage = f"sqlite:///{tmp_path}/study.db"
     a_study("shared", storage=storage)
-    text = """
+    text = f"""
+    {LOAD}
+    workers = [os.fork()]
+    workers += [os.fork()] if workers[0] else []
+    if all(workers):
+        sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers))
+
     study = optuna.load_study(study_name="shared", storage=sys.argv[1])
     callback = GtrackCallback(metric_name="loss", parent=sys.argv[2])
 
@@ -616,9 +616,10 @@ def test_several_processes_with_one_study_have_one_run_and_no_trial_twice(tmp_pa
     study.optimize(objective, n_trials=6, n_jobs=2, catch=(ValueError,), callbacks=[callback])
     """
     with gtrack.start_run("distributed") as parent:
-        workers = [script(text, storage, parent.id, str(tracked)) for _ in range(2)]
-        for worker in workers:
-            said_by(worker)
+        both = script(text, storage, parent.id, str(tracked))
+        _, err = both.communicate(timeout=170)
+    assert both.returncode == 0, err
+    assert "Traceback" not in err
     runs = trials_of(parent.id)
     assert [int(run.tags["optuna.trial"]) for run in runs] == list(range(12))
     assert len({run.id for run in runs}) == 12
@@ -632,19 +633,28 @@ def test_several_processes_with_one_study_have_one_run_and_no_trial_twice(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("end", "code", "status"), [("", 0, "finished"), ("sys.exit(3)", 3, "failed"), ("1 / 0", 1, "failed")]
-)
-def test_at_the_end_of_the_process_the_study_is_summed_up(end: str, code: int, status: str) -> None:
+def test_at_the_end_of_the_process_the_study_is_summed_up() -> None:
+    """Three processes that end differently, forked from one that has loaded what draws and weighs."""
     text = f"""
-    study = optuna.create_study(study_name="exit")
-    study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=4, n_jobs=2, callbacks=[GtrackCallback()])
-    {end}
+    {LOAD}
+    for name in ("returns", "exits", "raises"):
+        if os.fork() == 0:
+            study = optuna.create_study(study_name=name)
+            study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=4, n_jobs=2, callbacks=[GtrackCallback()])
+            if name == "exits":
+                sys.exit(3)
+            if name == "raises":
+                1 / 0
+            break
+        print(name, os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
     """
-    said_by(script(text), code)
-    run = gtrack.get_run("exit")
-    assert (str(run.status), run.metrics["trials_complete"], len(trials_of(run))) == (status, 4, 4)
-    assert "figures/param_importances.png" in pictures(run)
+    out, err = script(text).communicate(timeout=170)
+    assert out.split() == "returns 0 exits 3 raises 1".split(), err
+    assert (err.count("Traceback"), err.count("ZeroDivisionError: ")) == (1, 1)
+    for name, status in (("returns", "finished"), ("exits", "failed"), ("raises", "failed")):
+        run = gtrack.get_run(name)
+        assert (str(run.status), run.metrics["trials_complete"], len(trials_of(run))) == (status, 4, 4)
+        assert "figures/param_importances.png" in pictures(run)
 
 
 @pytest.mark.slow

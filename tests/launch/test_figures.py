@@ -16,37 +16,50 @@ def sizes(artifacts: dict[str, bytes]) -> dict[str, tuple[int, int]]:
     return {name: Image.open(io.BytesIO(data)).size for name, data in artifacts.items()}
 
 
+# Each in a figure of its own, so that one script, which loads matplotlib once, tells of all.
+SAVED_OR_LEFT = {
+    "My_loss": "plt.figure(num='My loss')\nplt.plot([1])\n",
+    "Loss_epoch_ä": "plt.figure()\nplt.plot([1])\nplt.title('Loss / epoch: ä')\n",
+    "above": "plt.figure()\nplt.plot([1])\nplt.title('axes')\nplt.suptitle('above')\n",
+    "saved": "plt.figure()\nplt.plot([1])\nplt.savefig('saved.png')\n",
+    "no_suffix": "plt.figure()\nplt.plot([1])\nplt.savefig('no_suffix')\n",
+    "thrice": (
+        "plt.figure()\nplt.plot([1])\n"
+        "plt.savefig('thrice.pdf')\nplt.savefig('thrice.svg', transparent=True)\nplt.savefig('thrice.png')\n"
+    ),
+    "closed": "plt.figure()\nplt.plot([1])\nplt.savefig('closed.png')\nplt.close()\n",
+    "loop": "for n in range(3):\n    plt.figure()\n    plt.plot([n])\n    plt.savefig('loop.png')\n    plt.close()\n",
+    "path": "fig, ax = plt.subplots()\nfig.savefig(Path('path.png').absolute())\n",
+    "own": "f = Figure()\nf.add_subplot().plot([1])\nf.savefig('own.png')\n",
+}
+NOT_KEPT = """
+import io
+plt.plot([1])
+plt.close()
+plt.plot([1])
+plt.savefig(io.BytesIO())
+plt.close()
+plt.figure()
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "kept"),
     [
         ("plt.plot([1, 2])\n", ["figure_1"]),
-        ("plt.figure(num='My loss')\nplt.plot([1])\n", ["My_loss"]),
-        ("plt.plot([1])\nplt.title('Loss / epoch: ä')\n", ["Loss_epoch_ä"]),
-        ("plt.plot([1])\nplt.title('axes')\nplt.suptitle('above')\n", ["above"]),
-        ("plt.plot([1])\nplt.savefig('loss.png')\n", ["loss"]),
-        ("plt.plot([1])\nplt.savefig('loss')\n", ["loss"]),
         (
-            "plt.plot([1])\nplt.savefig('loss.pdf')\nplt.savefig('loss.svg', transparent=True)\nplt.savefig('loss.png')\n",
-            ["loss"],
+            "from pathlib import Path\nfrom matplotlib.figure import Figure\n" + "".join(SAVED_OR_LEFT.values()),
+            sorted(SAVED_OR_LEFT),
         ),
-        ("plt.plot([1])\nplt.savefig('loss.png')\nplt.close()\n", ["loss"]),
-        ("for n in range(3):\n    plt.plot([n])\n    plt.savefig('loss.png')\n    plt.close()\n", ["loss"]),
         (
             "import os\nfor d in 'ab':\n    os.mkdir(d)\n    plt.plot([1])\n    plt.savefig(f'{d}/loss.png')\n    plt.close()\n",
             ["loss", "loss_2"],
         ),
-        ("plt.plot([1])\nplt.close()\n", []),
-        ("plt.figure()\n", []),
-        ("import io\nplt.plot([1])\nplt.savefig(io.BytesIO())\nplt.close()\n", []),
-        ("from pathlib import Path\nfig, ax = plt.subplots()\nfig.savefig(Path('x.png').absolute())\n", ["x"]),
+        (NOT_KEPT, []),
         ("plt.plot([1])\nplt.figure()\nplt.plot([2])\n", ["figure_1", "figure_2"]),
         ("plt.plot([1])\nplt.show()\nplt.plot([2])\n", ["figure_1"]),
         ("plt.plot([1])\n1 / 0\n", ["figure_1"]),
         ("plt.plot([1])\nimport sys\nsys.exit(3)\n", ["figure_1"]),
-        (
-            "from matplotlib.figure import Figure\nf = Figure()\nf.add_subplot().plot([1])\nf.savefig('own.png')\n",
-            ["own"],
-        ),
     ],
 )
 def test_figures_are_kept(launcher: Launcher, source: str, kept: list[str]) -> None:

@@ -7,7 +7,7 @@ from gtrack.formats.run_dir import encode_experiment
 from gtrack.ops.experiments import list_experiments
 from gtrack.ops.search import Choice, best_runs, find_runs
 from gtrack.project import Project
-from gtrack.records import Experiment, Goal
+from gtrack.records import TRIAL_STATE, Experiment, Goal
 from gtrack.store.live import EXPERIMENT_NEWS
 from gtrack.writer import ActiveRun
 from tests.ops.conftest import MakeRun
@@ -66,6 +66,32 @@ def test_what_is_wrong_is_said(project: Project, where: str, order: str, message
     assert names(project) == "dcba"
 
 
+def test_what_failed_or_was_pruned_is_the_best_only_where_it_is_asked_for(project: Project) -> None:
+    for name, f1, status, tags in (
+        ("good", 0.8, "finished", {}),
+        ("failed", 0.9, "failed", {}),
+        ("killed", 0.95, "killed", {}),
+        ("pruned", 0.99, "finished", {TRIAL_STATE: "PRUNED"}),
+    ):
+        active = ActiveRun.start(project, name=name, tags=tags)
+        active.log_metrics({"f1": f1})
+        active.end(status)
+    assert [run.name for run in best_runs(project, "f1", count=None)] == ["good"]
+    assert project.resolve("best:f1").name == "good"
+    assert [run.name for run in best_runs(project, "f1", Choice(statuses=("failed", "killed")), count=None)] == [
+        "killed",
+        "failed",
+    ]
+    assert best_runs(project, "f1", Choice("status != 'running'"))[0].name == "pruned"
+    active = ActiveRun.start(project)
+    active.log_metrics({"other": 1})
+    active.end("failed")
+    with pytest.raises(RunNotFound, match="No run that finished has the metric 'other'"):
+        best_runs(project, "other")
+    with pytest.raises(RunNotFound, match="No run that finished has the metric 'other'"):
+        project.resolve("best:other")
+
+
 @pytest.mark.usefixtures("four")
 def test_the_best(project: Project) -> None:
     def best(metric: str, choice: Choice | None = None, goal: Goal | None = None) -> str:
@@ -84,7 +110,7 @@ def test_the_best(project: Project) -> None:
 def test_no_best_run(project: Project) -> None:
     with pytest.raises(RunNotFound, match=r"No run has the metric 'los'. Did you mean 'loss'\?"):
         best_runs(project, "los")
-    with pytest.raises(RunNotFound, match="No such run has the metric 'loss'"):
+    with pytest.raises(RunNotFound, match="No such run that finished has the metric 'loss'"):
         best_runs(project, "loss", Choice(experiments=("other",)))
 
 

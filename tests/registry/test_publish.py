@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pytest
 from gtrack.errors import GitError, GTrackError
 from gtrack.git.remotes import PushRejected, push_new
 from gtrack.git.signing import SignatureState, verify
+from gtrack.git.tags import NewTag, create_tags
 from gtrack.project import Project
 from gtrack.registry import publish as module
 from gtrack.registry.writing import Terms
 from gtrack.writer import ActiveRun
 from tests.conftest import run_git
 from tests.git.signing_keys import ssh_key
+from tests.http_remote import over_http
 
 PUSH = Terms(remote="origin")
 
@@ -243,14 +246,14 @@ if sys.argv[2] == "before":
     publish.push_new = die
 else:
     publish.update = die
-Project.open(".").registry.register_and_assign("m", sys.argv[1], "qa", terms=Terms(remote="origin"))
+Project.open(".").registry.register_and_assign("m", sys.argv[1], sys.argv[3], terms=Terms(remote="origin"))
 """
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_before_or_after_the_push(ann: Project, bare: Path, moment: str) -> None:
     run = train(ann)
-    command = [sys.executable, "-c", KILLED, run, moment]
+    command = [sys.executable, "-c", KILLED, run, moment, "qa"]
     assert subprocess.run(command, cwd=ann.repo.root, check=False).returncode == -signal.SIGKILL
     assert tags(ann) == {}
     assert len(on(bare)) == (0 if moment == "before" else 2)
@@ -258,6 +261,212 @@ def test_killed_before_or_after_the_push(ann: Project, bare: Path, moment: str) 
     assert (made.version, made.stages) == (1, ("qa",))
     assert tags(ann) == on(bare)
     assert list(tags(ann)) == ["m#qa#1", "m@v1.0.0"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_while_tags_that_were_made_here_took_other_numbers(
+    ann: Project, bo: Project, bare: Path, moment: str
+) -> None:
+    bo.registry.register("m", train(bo))
+    for stage in ("qa", "staging"):
+        bo.registry.assign("m", 1, stage)
+    ann.registry.register_and_assign("m", train(ann), "qa", terms=PUSH)
+    before, run = tags(bo), train(bo)
+    command = [sys.executable, "-c", KILLED, run, moment, "team/a"]
+    assert subprocess.run(command, cwd=bo.repo.root, check=False).returncode == -signal.SIGKILL
+    assert before.items() <= tags(bo).items()  # names that were only here are still what they were
+    bo.registry.register_and_assign("m", run, "team/a", terms=PUSH)
+    assert tags(bo) == on(bare)
+    assert sorted(tags(bo)) == sorted(
+        ["m#qa#1", "m#qa#2", "m#staging#3", "m#team/a#4", "m@v1.0.0", "m@v2.0.0", "m@v3.0.0"]
+    )
+    ledger = bo.registry.ledger("m")
+    assert ledger.problems == ()
+    assert ledger.models["m"].stages == {"qa": (1, 2), "staging": (2,), "team/a": (3,)}
+
+
+def test_a_published_tag_that_was_rewritten_on_the_remote_is_no_race(ann: Project, bo: Project, bare: Path) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    bo.registry.register("m", train(bo), terms=PUSH)
+    run_git("tag", "-a", "-f", "-m", "mine now", "m@v1.0.0", "m@v2.0.0^{commit}", cwd=bare)
+    before = tags(bo)
+    with pytest.raises(
+        GTrackError, match=r"m@v1\.0\.0 was published as it is here, and origin has another tag of this"
+    ):
+        bo.registry.assign("m", 2, "qa", terms=PUSH)
+    assert tags(bo) == before
+    assert "m#qa#1" not in on(bare)
+
+
+def test_a_promotion_that_was_overtaken_stops_what_would_undo_it(ann: Project, bo: Project, bare: Path) -> None:
+    bo.registry.register("m", train(bo), terms=PUSH)
+    moment = int(time.time()) - 100
+    version = bo.registry.find("m", 1)
+    create_tags(bo.repo, [NewTag("m#production#1", version.commit, "earlier")], bo.identity(), moment)
+    ann.registry.register_and_assign("m", train(ann), "production", terms=PUSH)
+    there = on(bare)
+    with pytest.raises(GTrackError, match=r"m#production#1, which was made here and not published, was overtaken: ann"):
+        bo.registry.assign("m", 1, "qa", terms=PUSH)
+    assert on(bare) == there
+    run_git("tag", "-d", "m#production#1", cwd=Path(str(bo.repo.root)))
+    bo.registry.assign("m", 1, "qa", terms=PUSH)
+    assert tags(bo) == on(bare)
+
+
+def test_a_hook_that_refuses_what_comes_too_late_is_heard_and_the_next_number_taken(
+    ann: Project, bo: Project, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    hook = bare / "hooks" / "update"
+    taken = "git for-each-ref --format='%(refname)' | grep -q \"#${1##*#}$\""
+    hook.write_text(f'#!/bin/sh\ncase "$1" in *#*) {taken} && echo "promote again" >&2 && exit 1;; esac\nexit 0\n')
+    hook.chmod(0o755)
+    seen: list[str] = []
+
+    def overtaken(*args: object) -> None:
+        if not seen:
+            seen.append("once")
+            ann.registry.assign("m", 1, "production", terms=PUSH)
+        push_new(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "push_new", overtaken)
+    bo.registry.register_and_assign("m", train(bo), "qa", terms=PUSH)
+    assert list(on(bare)) == ["m#production#1", "m#qa#2", "m@v1.0.0", "m@v2.0.0"]
+    assert tags(bo) == on(bare)
+
+
+def test_a_lightweight_tag_on_the_remote_is_in_nobodys_way_but_its_name_is_taken(
+    ann: Project, bo: Project, bare: Path
+) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    run_git("tag", "m@v9.0.0", "HEAD", cwd=bare)
+    run_git("tag", "m@v2.0.0", "HEAD", cwd=bare)
+    ann.registry.assign("m", 1, "qa", terms=PUSH)
+    with pytest.raises(
+        GTrackError, match=r"m@v2\.0\.0 cannot be made: there is a tag of this name on origin, and it is a l"
+    ):
+        bo.registry.register("m", train(bo), terms=PUSH)
+    bo.registry.register("m", train(bo), version="v3.0.0", terms=PUSH)
+    assert tags(bo) == on(bare)
+
+
+def test_lightweight_tags_that_ci_makes_of_annotated_ones_are_what_they_were_again(
+    ann: Project, bo: Project, bare: Path
+) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    root = Path(str(bo.repo.root))
+    run_git("fetch", "--quiet", "--no-tags", "origin", "refs/tags/m@v1.0.0", cwd=root)
+    run_git("tag", "m@v1.0.0", "FETCH_HEAD^{commit}", cwd=root)
+    bo.registry.register("m", train(bo), terms=PUSH)
+    assert tags(bo) == on(bare)
+
+
+def test_a_lightweight_tag_here_is_never_overwritten(ann: Project, bare: Path) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    run_git("tag", "m@v2.0.0", cwd=Path(str(ann.repo.root)))
+    before = tags(ann)
+    with pytest.raises(
+        GTrackError, match=r"m@v2\.0\.0 cannot be made: there is a tag of this name here, and it is a light"
+    ):
+        ann.registry.register("m", train(ann), terms=PUSH)
+    assert tags(ann) == before
+    assert list(on(bare)) == ["m@v1.0.0"]
+
+
+def test_a_signed_tag_of_somebody_else_is_not_signed_in_their_name(
+    ann: Project, bo: Project, bare: Path, tmp_path: Path
+) -> None:
+    ssh_key(tmp_path / "key", bo.repo.root)
+    bo.registry.register("m", train(bo), terms=Terms(sign=True))
+    ann.registry.register("m", train(ann), terms=PUSH)
+    run_git("config", "user.email", "cy@example.org", cwd=Path(str(bo.repo.root)))
+    cy = Project.open(bo.repo.root)
+    with pytest.raises(GTrackError, match=r"it is signed by bo <bo@example\.org>, who alone can sign it anew"):
+        cy.registry.register("m", train(cy), terms=PUSH)
+    assert list(on(bare)) == ["m@v1.0.0"]
+    cy.close()
+
+
+def test_a_tag_that_was_renamed_is_not_published_as_what_it_never_was(ann: Project, bare: Path) -> None:
+    ann.registry.register("m", train(ann), terms=PUSH)
+    ann.registry.assign("m", 1, "qa")
+    oid = tags(ann)["m#qa#1"]
+    run_git("update-ref", "refs/tags/m#production#7", oid, cwd=Path(str(ann.repo.root)))
+    with pytest.raises(GTrackError, match=r"m#production#7, which is only here, was made as m#qa#1 and renamed since"):
+        ann.registry.assign("m", 1, "staging", terms=PUSH)
+    assert list(on(bare)) == ["m@v1.0.0"]
+
+
+def test_what_a_remote_without_atomic_pushes_took_before_it_refused_is_told_and_comes_here(
+    ann: Project, bare: Path
+) -> None:
+    run_git("config", "receive.advertiseAtomic", "false", cwd=bare)
+    hook = bare / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in *#*) echo "no stages" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    run = train(ann)
+    with pytest.raises(PushRejected, match=r"refused, after it had taken m@v1\.0\.0 .*\n  remote: no stages"):
+        ann.registry.register_and_assign("m", run, "qa", terms=PUSH)
+    hook.unlink()
+    assert ann.registry.register_and_assign("m", run, "qa", terms=PUSH).version == 1
+    assert tags(ann) == on(bare)
+    assert list(tags(ann)) == ["m#qa#1", "m@v1.0.0"]
+
+
+def test_only_this_model_is_published_whatever_git_is_told_to_push(ann: Project, bare: Path) -> None:
+    root = Path(str(ann.repo.root))
+    for key, value in (("push.followTags", "true"), ("fetch.prune", "true"), ("fetch.pruneTags", "true")):
+        run_git("config", key, value, cwd=root)
+    ann.registry.register("other", train(ann))
+    ann.registry.register("m", train(ann), terms=PUSH)
+    assert list(on(bare)) == ["m@v1.0.0"]
+    assert list(tags(ann)) == ["m@v1.0.0", "other@v1.0.0"]
+
+
+def test_over_http(ann: Project, bare: Path) -> None:
+    run_git("config", "http.receivepack", "true", cwd=bare)
+    with over_http(bare.parent) as url:
+        terms = Terms(remote=f"{url}/{bare.name}")
+        ann.registry.register("m", train(ann), terms=terms)
+        ann.registry.assign("m", 1, "qa", terms=terms)
+    assert list(on(bare)) == ["m#qa#1", "m@v1.0.0"]
+    assert tags(ann) == on(bare)
+
+
+PROMOTER = """
+import sys
+from gtrack.project import Project
+from gtrack.registry.writing import Terms
+project = Project.open(".")
+for number in sys.argv[1:]:
+    project.registry.assign("m", int(number), "qa", terms=Terms(remote="origin"))
+"""
+
+
+@pytest.mark.slow
+def test_twenty_promotions_of_four_people_into_one_stage_are_there_once_each(
+    ann: Project, clone: Callable[[str], Project], bare: Path
+) -> None:
+    for _ in range(20):
+        ann.registry.register("m", train(ann))
+    ann.registry.assign("m", 1, "first", terms=PUSH)
+    projects = [clone(f"p{number}") for number in range(4)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROMOTER, *(str(5 * at + number) for number in range(1, 6))], cwd=project.repo.root
+        )
+        for at, project in enumerate(projects)
+    ]
+    assert [worker.wait() for worker in workers] == [0, 0, 0, 0]
+    run_git("fetch", "--quiet", "--tags", cwd=Path(str(ann.repo.root)))
+    assert tags(ann) == on(bare)
+    for project in projects:
+        assert tags(project).items() <= on(bare).items()
+    ledger = ann.registry.ledger("m")
+    assert ledger.problems == ()
+    into = [event for event in ledger.events["m"] if event.stage == "qa"]
+    assert [event.counter for event in into] == list(range(2, 22))
+    assert sorted(int(event.version or 0) for event in into) == list(range(1, 21))
 
 
 WORKER = """

@@ -59,7 +59,7 @@ def test_all_that_can_be_said() -> None:
 
 
 def test_production_holds_one_version_unless_the_settings_say_otherwise() -> None:
-    assert parse_stages({}, "x") == {"production": StagePolicy(exclusive=True)}
+    assert parse_stages({}, "x") == {"production": StagePolicy(exclusive=True, force=True)}
     assert parse_stages({"production": {"exclusive": False}}, "x") == {"production": StagePolicy()}
     assert parse_stages({"production": {"clean": True}}, "x")["production"].exclusive
 

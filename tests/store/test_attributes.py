@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gtrack.errors import InvalidPath
 from gtrack.formats.names import check_artifact_path
 from gtrack.store.attributes import Attributes
-from tests.conftest import Git
+from tests.conftest import Git, examples
 
 STRANGE = [
     "plain.bin",
@@ -71,7 +71,7 @@ def test_strange_paths(repo: Path) -> None:
         assert list(attributes.paths()) == [path]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(paths, min_size=1, max_size=6, unique=True), st.data())
 def test_git_and_we_agree(repo: Path, asked: list[str], data: st.DataObject) -> None:
     assume(not any(one != other and other.startswith(f"{one}/") for one in asked for other in asked))

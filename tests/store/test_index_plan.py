@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrack.store import index_plan
 from gtrack.store.index_plan import Question, numbers
 from gtrack.store.query.parser import parse_filter, parse_order
 from gtrack.store.query.sql import Driven
+from tests.conftest import examples
 from tests.store.query.database import Row, database
 
 FILTERS = [
@@ -71,7 +72,7 @@ def plainly(connection: sqlite3.Connection, question: Question) -> list[int]:
     return everything[question.offset : end]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(40)
 @given(
     found=st.lists(runs, min_size=1, max_size=40),
     text=st.sampled_from(FILTERS),

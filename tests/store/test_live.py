@@ -18,7 +18,7 @@ from gtrack.project import Project
 from gtrack.records import MetricDefinition, Run, Status, Summary
 from gtrack.store.artifacts import add_bytes
 from gtrack.store.live import JOINED, LiveDir, LiveStore, line
-from tests.conftest import Git
+from tests.conftest import Git, examples
 
 ID = "0123456789abcdef" * 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -243,7 +243,7 @@ def test_least_and_greatest(store: LiveStore) -> None:
     assert live.finish(Status.FINISHED, None, None, None).metrics == {"loss": 2.0, "f1": 0.2}
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=50), st.sampled_from(list(Summary)))
 def test_fold_is_last_min_or_max(tmp_path_factory: pytest.TempPathFactory, values: list[float], kind: Summary) -> None:
     store = LiveStore([tmp_path_factory.mktemp("live")])

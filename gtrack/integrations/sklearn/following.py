@@ -1,12 +1,12 @@
 """Follows fitted estimators: what they predict is traced back to their run, and metrics computed of it are recorded there.
 
-Nothing is kept alive by it: estimators, data and predictions are known by weak references.
+No estimator, data or prediction is kept alive by it: they are known by weak references. What was recorded in a run is known as
+long as the run is open, or anything that was fitted in it is there.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import numbers
 import threading
 import weakref
@@ -63,6 +63,7 @@ class Following:
         self._models: dict[int, tuple[Any, _Book]] = {}
         self._predictions: dict[int, _Prediction] = {}
         self._books: weakref.WeakValueDictionary[str, _Book] = weakref.WeakValueDictionary()
+        self._open: dict[str, _Book] = {}
 
     def forget(self) -> None:
         """Follow nothing any more."""
@@ -70,12 +71,15 @@ class Following:
             self._models.clear()
             self._predictions.clear()
             self._books.clear()
+            self._open.clear()
 
     def follow(self, estimator: Any, run: FluentRun, call: FitCall, result: Any) -> None:
         """Follow an estimator that was fitted in a run, and the best one that a search found."""
         with self._lock:
             book = self._books.setdefault(run.id, _Book(run))
             book.run = run
+            self._open = {run_id: one for run_id, one in self._open.items() if not one.run.ended}
+            self._open[run.id] = book
             best = getattr(estimator, "best_estimator_", None)
             for model in (estimator, best):
                 if model is not None:
@@ -192,11 +196,8 @@ following = Following()
 
 
 def number_of(value: Any) -> float | None:
-    """Return a metric as the number that it is; None for what is none, or is not finite."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return None
-    number = float(value)
-    return number if math.isfinite(number) else None
+    """Return a metric as the number that it is, nan as well; None for what is none."""
+    return None if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
 
 
 def predict(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

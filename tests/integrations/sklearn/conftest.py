@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -14,20 +13,17 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from gtrack.fluent.active import process, project_here, stack_here
 from gtrack.integrations.sklearn import autolog
 from gtrack.records import Run
-from tests.conftest import run_git
+from tests.conftest import Once, sample_nothing
 
 Data: TypeAlias = tuple[pd.DataFrame, "pd.Series[Any]"]
 
 
 @pytest.fixture(autouse=True)
-def fresh(repo: Path) -> Iterator[None]:
+def fresh(once: Once) -> Iterator[None]:
     type(process).__init__(process)
     process.exit_watched_by = os.getpid()
     stack_here.set(())
-    (repo / ".gtrack").mkdir()
-    (repo / ".gtrack" / "config.yaml").write_text("system: {interval_seconds: 0}\n")
-    run_git("add", ".gtrack", cwd=repo)
-    run_git("commit", "--quiet", "--message", "Settings", cwd=repo)
+    once(sample_nothing)
     yield
     autolog(disable=True)
     for run in list(process.open.values()):

@@ -21,6 +21,7 @@ from sklearn.metrics import (
     f1_score,
     get_scorer,
     mean_squared_error,
+    r2_score,
     roc_auc_score,
     silhouette_score,
 )
@@ -220,7 +221,36 @@ def test_nothing_is_kept_alive(cancer: Data) -> None:
     assert following._models
     del model, predicted
     gc.collect()
-    assert (following._predictions, following._models, dict(following._books)) == ({}, {}, {})
+    assert (following._predictions, following._models) == ({}, {})
+
+
+def test_metrics_of_models_that_are_gone_are_all_kept(diabetes: Data, runs: Runs) -> None:
+    X, y = diabetes
+    autolog(log_models=False)
+    with start_run():
+        for _ in range(3):
+            Ridge().fit(X, y).score(X, y)
+        for _ in range(2):
+            mean_squared_error(y, Ridge().fit(X, y).predict(X))
+            gc.collect()
+    [run] = runs()
+    assert list(later(run)) == [
+        "Ridge_score_X",
+        "Ridge_score-2_X",
+        "Ridge_score-3_X",
+        "mean_squared_error_X",
+        "mean_squared_error-2_X",
+    ]
+
+
+def test_a_metric_that_is_no_number_at_all_is_recorded_as_that(diabetes: Data, runs: Runs) -> None:
+    X, y = diabetes
+    autolog(log_models=False)
+    model = Ridge().fit(X, y)
+    with pytest.warns(UserWarning, match="is nan|not well-defined"):
+        r2_score(y[:1], model.predict(X[:1]))
+    [run] = runs()
+    assert [str(value) for value in later(run).values()] == ["nan"]
 
 
 def test_a_forest_in_a_loop_over_thresholds(cancer: Data, runs: Runs) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gtrack.errors import QueryError, UsageError
 from gtrack.store.query.conditions import And, Not, Operator, Or, Test
 from gtrack.store.query.fields import ATTRIBUTES, PREFIXES
 from gtrack.store.query.parser import parse_filter, parse_order
+from tests.conftest import examples
 from tests.store.query.database import NOW, Row, ask, database
 
 KNOWN = {
@@ -343,7 +344,7 @@ def harmless(text: str) -> None:
     assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
-@settings(max_examples=300)
+@examples(40)
 @given(st.text() | st.text(st.characters(codec=None)))
 @example("'" * 1001)
 @example("1" * 20_000)
@@ -355,7 +356,7 @@ def test_garbage_is_a_query_error(text: str) -> None:
     harmless(text)
 
 
-@settings(max_examples=500)
+@examples(60)
 @given(st.lists(st.sampled_from(ATOMS), max_size=12), st.sampled_from(["", " "]))
 def test_garbage_of_words_is_a_query_error(atoms: list[str], gap: str) -> None:
     harmless(gap.join(atoms))

@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.store.query.database import Row, ask, database, number, summary
 
 Predicate: TypeAlias = Callable[[Row], bool]
@@ -349,7 +350,7 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@examples(50)
 @given(
     text=st.text(st.sampled_from("aAb%_*[é\n"), max_size=4),
     pattern=st.text(st.sampled_from("aAb%_*[?]é\n"), max_size=4),
@@ -389,7 +390,7 @@ def newest_first(found: Sequence[Row]) -> list[Row]:
 
 
 @pytest.mark.slow
-@settings(max_examples=600)
+@examples(60)
 @given(found=tables(), one=filters)
 def test_sql_agrees_with_python(found: list[Row], one: Filter) -> None:
     text, predicate = one
@@ -398,7 +399,7 @@ def test_sql_agrees_with_python(found: list[Row], one: Filter) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@examples(30)
 @given(found=tables(), parts=st.lists(st.tuples(simple, st.sampled_from(["and", "or"])), min_size=1, max_size=5))
 def test_and_binds_closer_than_or(found: list[Row], parts: list[tuple[Filter, str]]) -> None:
     text, groups = "", [list[Predicate]()]
@@ -428,7 +429,7 @@ def sort_key(order: str, row: Row) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(40)
 @given(
     found=tables(),
     orders=st.lists(
