@@ -36,6 +36,7 @@ METRICS_LOGGED = 5
 ROWS = 100
 
 _BRANCH = "refs/heads/gtrack/runs"
+_TAGGED = "refs/heads/tagged"
 _HISTORIES = 200
 _RUNS_PER_COMMIT = 1000
 _IDENTITY = "Ana <ana@example.org>"
@@ -81,7 +82,7 @@ def add_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> No
 def add_registry(directory: Path, count: int, models: int = 10) -> None:
     """Add ``count`` registry tags to the repository in ``directory``: half of them versions, half assignments to stages.
 
-    They all sit on the commit of the code, which is enough for whoever only reads tags.
+    Each version is on a commit of its own, as the run commits are that gtrack makes.
 
     Args:
         directory: top of a repository.
@@ -93,13 +94,16 @@ def add_registry(directory: Path, count: int, models: int = 10) -> None:
     stream = []
     for number in range(count // 2):
         model, version = f"model-{number % models}", number // models + 1
+        stream.append(
+            f"commit {_TAGGED}\nmark :{number + 1}\ncommitter {_IDENTITY} 0 +0000\ndata 1\nx\nfrom {commit}\n\n"
+        )
         stage = ("staging", "production")[version % 2]
         about = f"Run: {number:032x}\nArtifact: model\nModel-Version: {version}\nMetrics: f1=0.{900 + number % 100}"
         for name in (f"{model}@v{version}.0.0", f"{model}#{stage}#{version}"):
             message = f"{name}\n\n{about}\n"
             when = int(_BEGIN.timestamp()) + number
             stream.append(
-                f"tag {name}\nfrom {commit}\ntagger {_IDENTITY} {when} +0000\ndata {len(message)}\n{message}\n"
+                f"tag {name}\nfrom :{number + 1}\ntagger {_IDENTITY} {when} +0000\ndata {len(message)}\n{message}\n"
             )
     subprocess.run(command, input="".join([*stream, "done\n"]).encode(), check=True)
     _git(directory, "pack-refs", "--all")
