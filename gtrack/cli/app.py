@@ -83,7 +83,7 @@ def _options(
     """Track machine learning experiments in the git repository that holds their code.
 
     RUN, wherever a command takes it, is an id or the beginning of one, a run's name, 'last', 'last~2' (the second before
-    it), 'best:METRIC' or 'best:METRIC:min'.
+    it; nested runs do not count), 'best:METRIC' or 'best:METRIC:min'.
     """
 
 

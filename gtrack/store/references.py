@@ -3,7 +3,7 @@
 ====================  ==========================================================================
 ``6f1c2a9b…``          the id, or a prefix of four or more digits that only one run has
 ``calm-otter-12``      the name; the newest of several runs of that name
-``last``, ``last~2``   the run that started last, the second one before it
+``last``, ``last~2``   the run that started last and is nested in no other, the second such one before it
 ``best:f1``            the run with the best value of a metric: by its goal, else the greatest
 ``best:loss:min``      the same with the direction said
 ``churn@3``            the run that is the third version of a registered model; also ``churn@v1.4.0``, ``churn@latest``
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from gtrack.errors import AmbiguousRun, RunNotFound, UsageError, nearest
 from gtrack.formats.names import RUN_ID
 from gtrack.records import Goal, Run
+from gtrack.store.query.conditions import Operator, Target, Test
+from gtrack.store.query.fields import ATTRIBUTES, Place
 
 if TYPE_CHECKING:
     from gtrack.store.index import Index
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"[0-9a-f]{4,31}\Z")
 _LAST = re.compile(r"last(?:~([0-9]{1,9}))?\Z")
+_ON_ITS_OWN = Test(Target(Place.ATTRIBUTE, ATTRIBUTES["parent"]), Operator.IS_NULL)
 _BEST = re.compile(r"best:(.+?)(?::(min|max))?\Z")
 _COMPARED = 5000  # of so many newest runs the names are compared with a misspelt one: each takes 10 µs
 _REGISTRY = re.compile(r".+[@#].+\Z")
@@ -100,10 +103,13 @@ class References:
         return self._by_id(ids[0]) if ids else None
 
     def _last(self, ref: str, back: int) -> Run:
-        runs = self._index.select(limit=1, offset=back)
+        runs = self._index.select(_ON_ITS_OWN, limit=1, offset=back)
         if not runs:
-            count = self._index.count()
-            raise RunNotFound.of(ref, f" It has {count} {'run' if count == 1 else 'runs'}.")
+            count = self._index.count(_ON_ITS_OWN)
+            nested = self._index.count() - count
+            what = "run" if count == 1 else "runs"
+            besides = f" that {'is' if count == 1 else 'are'} not nested" if nested else ""
+            raise RunNotFound.of(ref, f" It has {count} {what}{besides}.")
         return runs[0]
 
     def _best(self, ref: str, metric: str, direction: str | None) -> Run:

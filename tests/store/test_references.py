@@ -63,6 +63,16 @@ def test_what_is_found(three: Project, ref: str, found: str) -> None:
     assert three.resolve(ref).id == a(found)
 
 
+def test_the_last_run_is_not_one_that_is_nested_in_another(project: Project) -> None:
+    outer = ActiveRun.start(project, name="search")
+    for number in range(3):
+        ActiveRun.start(project, name=f"candidate-{number}", parent=outer.id).end()
+    outer.end()
+    assert project.resolve("last").name == "search"
+    with pytest.raises(RunNotFound, match=r"It has 1 run that is not nested\."):
+        project.resolve("last~1")
+
+
 def test_a_name_of_several_runs_is_said_aloud(three: Project) -> None:
     three.resolve("twin")
     assert three.references.said == "2 runs are called twin; this is the newest, abcd2000."
