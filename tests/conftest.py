@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -194,13 +195,28 @@ def git(repo: Path) -> Git:
     return run
 
 
+# Many tests that each start a process, train a model or draw are slow together: here those marked `quick` alone are not.
+_SLOW_TOGETHER = (
+    *("end_to_end/*", "integrations/*", "launch/test_autolog.py", "launch/test_child.py", "launch/test_figures.py"),
+    *("launch/test_launch.py", "launch/test_shapes.py", "launch/test_signals.py", "cli/test_plotting.py"),
+    *("fluent/test_late.py", "fluent/test_lingering.py", "fluent/test_mlflow_words.py", "fluent/test_processes.py"),
+    *("fluent/test_propagate.py", "charts/test_bars.py", "charts/test_history.py", "charts/test_parallel.py"),
+    *("charts/test_scatter.py", "charts/test_study_history.py", "charts/test_study_slice.py"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Measure coverage in quick tests by example alone.
+    """Mark what is slow together, and measure coverage in quick tests by example alone.
 
     On Python 3.11 the tracer makes everything in the process twice as slow, also what is not measured: the slow tests and
     the hundreds of examples of the properties would take longer than all others, and hardly a line is theirs alone.
     """
     for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        together = any(fnmatch(place, pattern) for pattern in _SLOW_TOGETHER)
+        if together and not item.get_closest_marker("quick"):
+            item.add_marker("slow")
         if item.get_closest_marker("slow") or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
 

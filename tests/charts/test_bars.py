@@ -19,6 +19,7 @@ def test_any_number_of_rows(check: CheckPicture, count: int, panels: int) -> Non
     check(lambda: draw_bars(Bars(rows, [BarPanel("$f1", values)] * panels, title="A title", note="A note.")))
 
 
+@pytest.mark.quick
 def test_strange_numbers_are_told_apart(check: CheckPicture) -> None:
     values = [1.0, -2.0, 0.0, math.nan, math.inf, None]
     figure = check(

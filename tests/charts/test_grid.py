@@ -17,6 +17,7 @@ def chart(count: int) -> Grid:
     return Grid(lr, kind, Column("f1", tuple(n / count for n in range(count))), Goal.MAXIMIZE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 20, 200])
 def test_any_number_of_runs(check: CheckPicture, count: int) -> None:
     check(lambda: draw_grid(chart(count)))
@@ -59,5 +60,6 @@ def test_nothing_to_draw() -> None:
         cells_of(Grid(Column("x", (1.0,)), Column("y", (None,)), Column("f1", (1.0,))))
 
 
+@pytest.mark.slow
 def test_the_same_chart_is_the_same_bytes(check_same: CheckPicture) -> None:
     check_same(lambda: draw_grid(chart(20)))

@@ -27,6 +27,7 @@ def colours(png: bytes) -> set[tuple[int, ...]]:
     return {colour for _, colour in image.getcolors(image.width * image.height) or [] if isinstance(colour, tuple)}
 
 
+@pytest.mark.quick
 def test_curves_of_three_runs() -> None:
     png = history_chart({f"run-{n}": [(step, step * n) for step in range(100)] for n in range(3)}, "val/loss")
     assert opened(png).size == (900, 450)

@@ -32,6 +32,7 @@ def test_any_number_of_runs(check: CheckPicture, count: int, wide: int) -> None:
     check(lambda: draw_parallel(chart(count, wide)))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("goal", "last"), [(Goal.MAXIMIZE, 19), (Goal.MINIMIZE, 0), (None, 19)])
 def test_the_best_line_is_on_top_and_the_darkest(goal: Goal | None, last: int) -> None:
     drawn = chart(20, goal=goal)

@@ -36,6 +36,7 @@ def test_categories_are_names_on_an_axis(check: CheckPicture, axis: str) -> None
     assert [label.get_text()[0] for label in labels] == list("abcdefghij")
 
 
+@pytest.mark.quick
 def test_times_are_dates(check: CheckPicture) -> None:
     started = Column("started", tuple(1.77e9 + n * 86400 for n in range(20)), is_time=True)
     figure = check(lambda: draw_scatter(Scatter(started, columns(20)[1])))

@@ -41,6 +41,7 @@ def test_pruned_trials_stand_apart_and_do_not_count_as_best() -> None:
     assert np.asarray(figure.axes[0].lines[0].get_ydata()).tolist() == [0.5]
 
 
+@pytest.mark.quick
 def test_only_pruned_trials(check: CheckPicture) -> None:
     check(lambda: draw_study_history(StudyHistory([Objective("f1", Goal.MAXIMIZE, [], [(1, 0.9)])])))
 

@@ -32,6 +32,7 @@ def test_of_many_parameters_the_first_are_shown_and_the_others_counted(check: Ch
     assert figure.get_supxlabel() == "3 more parameters not shown."
 
 
+@pytest.mark.quick
 def test_choices_numbers_and_logarithms_have_axes_of_their_own(check: CheckPicture) -> None:
     kinds = [Column("kind", ("a", "b", "a", "b")), column("depth"), column("rate")]
     kind, depth, rate, _ = check(lambda: draw_slice(Slice(kinds, VALUE, NUMBERS, frozenset({"rate"})))).axes

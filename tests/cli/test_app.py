@@ -190,6 +190,7 @@ def test_the_output_of_a_run_cannot_steer_the_terminal(repo: Path) -> None:
     assert "\x1b[32mdone" in text
 
 
+@pytest.mark.slow
 def test_a_patch_on_a_terminal_is_coloured_unless_nobody_wants_it(repo: Path, runs: list[Run]) -> None:
     args = ("diff", runs[0].id, runs[2].id, "--code")
     assert "\x1b[32m+" in on_a_terminal(*args, cwd=repo, columns=80)
@@ -207,6 +208,7 @@ def complete(repo: Path, line: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_the_shell_completes_run_names(repo: Path, runs: list[Run]) -> None:
     assert complete(repo, "gtrack show ")[:2] == ["last", "third"]
     assert complete(repo, "gtrack show fi") == ["first"]

@@ -58,6 +58,7 @@ def test_every_kind_as_a_picture_and_in_the_terminal(gtrack: RunCommand, repo: P
     assert (repo / "a.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
+@pytest.mark.quick
 @pytest.mark.usefixtures("sweep")
 def test_runs_by_reference(gtrack: RunCommand) -> None:
     out = gtrack("plot", "bars", "trial-3", "trial-4", "-m", "f1", "--show").out.splitlines()

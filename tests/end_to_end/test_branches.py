@@ -18,6 +18,7 @@ def finish(project: Project, name: str) -> str:
     return run.end().id
 
 
+@pytest.mark.quick
 def test_a_fresh_clone_reads_the_runs_and_goes_on_with_their_history(repo: Path, tmp_path: Path) -> None:
     first = Project.open(repo)
     theirs = finish(first, "theirs")

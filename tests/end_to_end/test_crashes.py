@@ -85,6 +85,7 @@ def test_killed_while_it_logs_flat_values(repo: Path) -> None:
     assert run.problems == ()
 
 
+@pytest.mark.quick
 def test_next_run_commits_the_dead_one(repo: Path) -> None:
     process = start("hold.py", cwd=repo, stdin=True)
     assert process.stdout is not None

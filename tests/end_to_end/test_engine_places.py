@@ -57,12 +57,14 @@ def executable(path: Path, text: str) -> Path:
 # The state of the code
 
 
+@pytest.mark.quick
 def test_clean_tree_makes_no_snapshot(repo: Path, git: Git) -> None:
     head = check_one_run(repo, one_run(repo), repo)
     assert head["code"]["commit"] == head["code"]["head"] == git("rev-parse", "HEAD")
     assert head["code"]["dirty"] is False
 
 
+@pytest.mark.quick
 def test_dirty_tree_is_a_snapshot_on_head(repo: Path, git: Git) -> None:
     write(repo, "README.md", "edited\n")
     write(repo, "new/file with spaces.py")

@@ -22,6 +22,7 @@ def place(work: Workplace) -> Workplace:
     return work
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -77,6 +78,7 @@ def test_wrong_usage(place: Workplace, capfd: pytest.CaptureFixture[str], args: 
     assert (place.runs(), place.live()) == ([], [])
 
 
+@pytest.mark.quick
 def test_wrong_usage_of_the_command_itself(place: Workplace) -> None:
     done = place.gtrack("run", "train.py", "-p", "learning_rat=1")
     assert (done.returncode, done.stdout) == (2, "")

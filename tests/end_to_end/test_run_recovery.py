@@ -176,6 +176,7 @@ def test_no_lock_is_left_of_runs_in_parallel(work: Workplace) -> None:
     assert [path.name for path in Path(work.root, ".gtrack", "live").iterdir()] == []
 
 
+@pytest.mark.quick
 def test_a_signal_for_the_launcher_alone_leaves_no_lock(work: Workplace) -> None:
     work.write("quiet.py", QUIET_SCRIPT)
     process = work.start("run", "--name", "mine", "quiet.py")

@@ -23,6 +23,7 @@ TRAIN = """\
 """
 
 
+@pytest.mark.quick
 def test_a_plain_script(work: Workplace) -> None:
     work.write("train.py", TRAIN)
     done = work.gtrack("run", "train.py", "--param", "lr=0.5")
@@ -135,6 +136,7 @@ def test_a_module_and_a_package(work: Workplace) -> None:
     assert two.command == ("python", "-m", "pkg", "--x")
 
 
+@pytest.mark.quick
 def test_any_command(work: Workplace) -> None:
     done = work.gtrack("run", "--name", "shell", "--", "sh", "-c", "echo 'score: 0.5'; echo oops >&2; exit 3")
     assert (done.returncode, done.stdout) == (3, "score: 0.5\n")

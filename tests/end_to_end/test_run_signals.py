@@ -130,6 +130,7 @@ def test_ctrl_c_while_the_run_is_being_committed_loses_nothing(work: Workplace) 
     assert len(work.runs()) == 1
 
 
+@pytest.mark.quick
 def test_a_script_killed_by_the_system(work: Workplace) -> None:
     work.write("train.py", "import os, signal\nprint('loss: 1', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n")
     done = work.gtrack("run", "train.py")

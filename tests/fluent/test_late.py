@@ -82,6 +82,7 @@ def test_a_run_that_is_reopened_by_a_process_that_is_killed_stays_as_it_had_ende
     assert after.metrics == {**before.metrics, "late": 1}
 
 
+@pytest.mark.quick
 def test_a_run_that_is_killed_in_the_instant_that_it_is_reopened_loses_nothing(repo: Path) -> None:
     run = gtrack.start_run(tags={"team": "a"})
     gtrack.log_param("lr", 0.1)

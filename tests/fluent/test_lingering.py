@@ -58,6 +58,7 @@ def test_it_is_kept_while_a_library_asks(quiet: Path) -> None:
     assert live(quiet) == [run.id]
 
 
+@pytest.mark.quick
 def test_a_committed_run_is_reopened_once_and_ends_when_it_ended(quiet: Path) -> None:
     run = start_run()
     run.log_metrics({"a": 1})

@@ -156,6 +156,7 @@ def test_images_of_a_series(quiet: Path) -> None:
     assert gtrack.get_artifact(run.id, "images/sample/000012.png") == gtrack.get_artifact(run.id, "one.png")
 
 
+@pytest.mark.quick
 def test_the_words_of_start_run(quiet: Path) -> None:
     with gtrack.start_run(run_name="a", experiment_id="e", description="why", log_system_metrics=True) as run:
         assert (run.info.run_name, run.info.experiment_id, run.info.status) == ("a", "e", "RUNNING")
@@ -170,6 +171,7 @@ def test_the_words_of_start_run(quiet: Path) -> None:
         assert again.info.run_id == run.id
 
 
+@pytest.mark.quick
 def test_mlflows_own_tags(quiet: Path, stored: Stored) -> None:
     with gtrack.start_run("parent") as parent:
         pass

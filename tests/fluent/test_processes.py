@@ -89,11 +89,13 @@ def test_an_exit_that_cannot_commit_says_so(quiet: Path) -> None:
     assert list((quiet / ".gtrack" / "live").glob("*/params.yaml"))
 
 
+@pytest.mark.quick
 def test_sys_exit_is_only_watched_while_needed(quiet: Path) -> None:
     done = script("before = sys.exit\nassert gtrack.get_run\nimport gtrack.fluent\nassert sys.exit is before", quiet)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.quick
 def test_forked_children_log_into_the_run_of_their_parent(quiet: Path, stored: Stored) -> None:
     done = script(
         """
@@ -465,7 +467,7 @@ def test_a_launched_run_that_has_gone(quiet: Path) -> None:
         gtrack.log_param("b", 2)
         """
     done = script(body, quiet, {"GTRACK_RUN_DIR": str(again.run.directory)})
-    assert "GTrackError: Run" in done.stderr
+    assert "RunEnded: Run" in done.stderr
     assert "was ended by the process that owns it, or removed" in done.stderr
 
 

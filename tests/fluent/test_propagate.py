@@ -51,6 +51,7 @@ def in_thread(work: Callable[[], object]) -> None:
         pool.submit(work).result()
 
 
+@pytest.mark.quick
 def test_threads_of_a_pool() -> None:
     with gtrack.start_run(experiment="grid") as parent, ThreadPoolExecutor(4) as pool:
         children = list(pool.map(propagate(child), range(8)))
@@ -73,6 +74,7 @@ def test_threads_of_joblib() -> None:
     check(parent.id, children)
 
 
+@pytest.mark.quick
 def test_a_context_manager_in_the_worker() -> None:
     def work(run: Any) -> str:
         with propagate(run):

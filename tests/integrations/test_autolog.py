@@ -24,6 +24,7 @@ def switched_off_afterwards() -> Iterator[None]:
     autolog(disable=True)
 
 
+@pytest.mark.quick
 def test_a_fit_is_recorded_until_it_is_switched_off(quiet: Path) -> None:
     autolog(log_models=False, extra_tags={"by": "autolog"})
     with gtrack.start_run() as run:

@@ -44,6 +44,7 @@ def a_training(rounds: int = 4, params: Any = None, **more: Any) -> lightgbm.Boo
     return lightgbm.train({**PARAMS, **(params or {})}, train, rounds, [train, valid], ["train", "valid"], **more)
 
 
+@pytest.mark.quick
 def test_a_training_is_recorded(tracked: Tracked) -> None:
     autolog(extra_tags={"team": "churn"})
     result: dict[str, Any] = {}

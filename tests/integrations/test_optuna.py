@@ -115,6 +115,7 @@ def test_times_are_those_of_the_trial() -> None:
         assert run.ended == trial.datetime_complete.astimezone(timezone.utc)
 
 
+@pytest.mark.quick
 def test_the_run_of_the_study_says_what_came_out() -> None:
     study = a_study()
     with gtrack.start_run() as parent:
@@ -588,7 +589,7 @@ def script(text: str, *words: str) -> subprocess.Popen[str]:
 
 
 # Half of what a process takes is to load what draws a study and weighs its parameters: forked ones have it already.
-LOAD = "import matplotlib.figure, pandas, sklearn.ensemble"
+LOAD = "import alembic.config, matplotlib.figure, pandas, sklearn.ensemble, sqlalchemy.orm"
 
 
 @pytest.mark.slow

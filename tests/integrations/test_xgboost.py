@@ -59,6 +59,7 @@ def a_training(rounds: int = 4, **more: Any) -> xgboost.Booster:
     return xgboost.train(PARAMS, train, rounds, evals=[(train, "train"), (valid, "valid")], verbose_eval=False, **more)
 
 
+@pytest.mark.quick
 def test_a_training_is_recorded(tracked: Tracked) -> None:
     autolog(importance_types=["weight", "gain"], extra_tags={"team": "churn"})
     result: dict[str, Any] = {}

@@ -43,11 +43,13 @@ def test_an_absolute_script_sees_what_python_shows(launcher: Launcher) -> None:
     assert launcher.run(script).stdout == launcher.python(script).stdout
 
 
+@pytest.mark.quick
 def test_constants_leave_no_trace_in_the_globals(launcher: Launcher) -> None:
     launcher.write("train.py", "lr = 0.1\nlr = 0.2\n" + SEES.replace("\n    ", "\n"))
     assert launcher.run("train.py", {"lr": "3"}).stdout == launcher.python("train.py").stdout
 
 
+@pytest.mark.quick
 def test_nothing_is_added_to_the_environment(launcher: Launcher) -> None:
     launcher.write(
         "train.py", f"lr = 1\nimport os\nprint({PLAN_VARIABLE!r} in os.environ, os.environ['GTRACK_GIVEN'])\n"
@@ -199,6 +201,7 @@ PACKAGE = {
 }
 
 
+@pytest.mark.quick
 def test_a_module_is_run_as_python_does(launcher: Launcher) -> None:
     for name, source in PACKAGE.items():
         launcher.write(name, source)

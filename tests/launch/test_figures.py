@@ -70,6 +70,7 @@ def test_figures_are_kept(launcher: Launcher, source: str, kept: list[str]) -> N
     assert outcome.warnings == []
 
 
+@pytest.mark.quick
 def test_a_saved_png_is_kept_byte_for_byte(launcher: Launcher) -> None:
     launcher.write("train.py", DRAW + "plt.plot([1])\nplt.savefig('loss.png', dpi=50)\n")
     outcome = launcher.run("train.py")

@@ -50,6 +50,7 @@ def run(project: Project, repo: Path) -> Launch:
     return run
 
 
+@pytest.mark.quick
 def test_the_result_tells_everything(run: Launch, capfd: pytest.CaptureFixture[str]) -> None:
     result = run(
         "x = 5\nfor n in range(30): print('line', n)\nprint('acc: 0.5', end='')\nraise SystemExit(3)", params=("x=7",)
@@ -74,6 +75,7 @@ def test_what_overwrote_a_given_value_is_said(run: Launch) -> None:
     assert "0.5" in result.notices[0]
 
 
+@pytest.mark.quick
 def test_signal_handlers_and_environment_are_as_before(run: Launch) -> None:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
     before = [signal.getsignal(one) for one in signals], dict(os.environ), threading.active_count()

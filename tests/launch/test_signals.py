@@ -63,6 +63,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, output.decode().strip()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_a_signal_to_gtrack_alone_is_passed_on_once(tmp_path: Path, driver: list[str], name: str) -> None:
     process = start(driver, COUNTER, cwd=tmp_path)

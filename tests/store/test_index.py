@@ -395,6 +395,7 @@ def answers(processes: list[subprocess.Popen[str]]) -> list[list[list[int]]]:
     return found
 
 
+@pytest.mark.slow
 def test_several_processes_build_it_at_once(fresh: Project) -> None:
     processes = [start(1) for _ in range(5)]
     assert answers(processes) == [[[3, 3]]] * 5
@@ -402,6 +403,7 @@ def test_several_processes_build_it_at_once(fresh: Project) -> None:
     check(fresh)
 
 
+@pytest.mark.slow
 def test_several_processes_bring_it_up_to_date_at_once(fresh: Project) -> None:
     fresh.index.refresh()
     fresh.close()
@@ -412,6 +414,7 @@ def test_several_processes_bring_it_up_to_date_at_once(fresh: Project) -> None:
     check(fresh)
 
 
+@pytest.mark.slow
 def test_readers_while_runs_come_and_the_index_is_rebuilt(fresh: Project) -> None:
     processes = [start(25) for _ in range(2)]
     for process in processes:

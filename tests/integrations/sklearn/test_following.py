@@ -253,6 +253,7 @@ def test_a_metric_that_is_no_number_at_all_is_recorded_as_that(diabetes: Data, r
     assert [str(value) for value in later(run).values()] == ["nan"]
 
 
+@pytest.mark.quick
 def test_a_forest_in_a_loop_over_thresholds(cancer: Data, runs: Runs) -> None:
     X, y = cancer
     autolog(log_models=False)

@@ -39,6 +39,7 @@ def definitions() -> dict[tuple[type, str], Any]:
     return found
 
 
+@pytest.mark.quick
 def test_every_estimator_is_covered_and_put_back_as_it_was() -> None:
     before = definitions()
     assert len(before) > 300

@@ -32,6 +32,7 @@ Runs = Callable[[], list[Run]]
 Artifacts = Callable[[Run], dict[str, bytes]]
 
 
+@pytest.mark.quick
 def test_a_classifier(cancer: Data, runs: Runs, artifacts: Artifacts) -> None:
     X, y = cancer
     autolog()
@@ -68,6 +69,7 @@ def test_a_classifier(cancer: Data, runs: Runs, artifacts: Artifacts) -> None:
     assert (load_model(f"runs:/{run.id}/model").predict(X) == model.predict(X)).all()
 
 
+@pytest.mark.quick
 def test_a_regressor(diabetes: Data, runs: Runs, artifacts: Artifacts) -> None:
     X, y = diabetes
     autolog()
@@ -240,6 +242,7 @@ def test_a_union_of_transformers_is_recorded_with_its_model(cancer: Data, runs: 
     np.testing.assert_array_equal(load_model(f"runs:/{run.id}/model").transform(X), union.transform(X))
 
 
+@pytest.mark.quick
 def test_what_only_prepares_data_is_not_recorded(cancer: Data, runs: Runs) -> None:
     autolog()
     StandardScaler().fit_transform(cancer[0])

@@ -400,6 +400,7 @@ def test_an_injected_filter_is_refused() -> None:
     assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_sqlite_takes_the_largest_filters() -> None:
     connection = database([Row("a", metrics={"loss": [1.0]})])
     ids, commits = ", ".join(["'a'"] * 10_000), ", ".join(["'abcd'"] * 3000)
