@@ -180,12 +180,11 @@ class LiveDir:
             time.sleep(_POLL_SECONDS)
         return True
 
-    def begin(self, run: Run, files: Mapping[str, bytes] | None = None) -> None:
+    def begin(self, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Become the owner of a directory that is not there yet, and make it, with all its files from the first moment on.
 
         Args:
-            run: written as ``run.yaml``, where ``files`` has none.
-            files: further files, by name.
+            make: returns its files by name; asked when nobody else can be writing the run any more.
 
         Raises:
             RunIsActive: it is there, or somebody else makes it just now.
@@ -193,16 +192,15 @@ class LiveDir:
         """
         if not self.claim():
             raise RunIsActive(
-                f"Run {run.name} ({run.short_id}) is being written by another process; it can be resumed when that has ended."
+                f"Run {self.id[:8]} is being written by another process; it can be resumed when that has ended."
             )
         if self.path.exists():
-            raise RunIsActive(
-                f"Run {run.name} ({run.short_id}) has a live directory; 'gtrack recover' finishes it first."
-            )
+            raise RunIsActive(f"Run {self.id[:8]} has a live directory; 'gtrack recover' finishes it first.")
         new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
         try:
+            files = make()
             new.mkdir()
-            for name, data in {run_dir.RUN: run_dir.encode_run(run), **(files or {}), OPEN: b""}.items():
+            for name, data in {**files, OPEN: b""}.items():
                 (new / name).write_bytes(data)
             new.rename(self.path)
         except BaseException:
@@ -492,13 +490,26 @@ class LiveStore:
             RunIsActive: somebody is writing a run of this id.
             CommitFailed: the directory cannot be made (a full disk, a read-only file system).
         """
+        return self.create_from(run.id, lambda: {run_dir.RUN: run_dir.encode_run(run), **(files or {})})
+
+    def create_from(self, run_id: str, make: Callable[[], Mapping[str, bytes]]) -> LiveDir:
+        """Make the live directory of a run, owned by this process, of what is so once nobody else can be writing the run.
+
+        Args:
+            run_id: the run.
+            make: returns the files by name.
+
+        Raises:
+            RunIsActive: somebody is writing a run of this id.
+            CommitFailed: the directory cannot be made (a full disk, a read-only file system).
+        """
         if not self._roots:
             raise CommitFailed("This repository has no working tree that a run could be written in. Use a clone of it.")
         place = self._roots[0] / DIRECTORY / LIVE
-        live = LiveDir(place / run.id)
+        live = LiveDir(place / run_id)
         try:
             self._prepare(place)
-            live.begin(run, files)
+            live.begin(make)
         except OSError as error:
             live.release()
             raise CommitFailed(

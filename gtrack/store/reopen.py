@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from gtrack.errors import FormatError
+from gtrack.errors import FormatError, RunIsActive
 from gtrack.formats import run_dir
 from gtrack.formats.history import RESERVED, fold, parse_rows
 from gtrack.formats.yamlio import dumps
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gtrack.store.live import LiveDir, LiveStore
     from gtrack.store.runs import RunStore
 
+_TRIES = 20
 _ROW_FILES = (run_dir.HISTORY, run_dir.SYSTEM)
 _OTHER_FILES = (run_dir.PARAMS, run_dir.INPUTS, run_dir.OUTPUT, run_dir.ENVIRONMENT)
 
@@ -41,6 +42,33 @@ def reopen(
         RunIsActive: it has a live directory.
         CommitFailed: the live directory cannot be made.
     """
+    for _ in range(_TRIES):
+        taken = _Taken(store, run_id, code, note)
+        live = live_store.create_from(run_id, taken.files)
+        if taken.running is not None and store.tree(run_id) == taken.tree:
+            return live, taken.running
+        live.remove()  # somebody who had it before us was still committing
+    raise RunIsActive(f"Run {run_id[:8]} is being written by others again and again; try again.")
+
+
+class _Taken:
+    """What was taken of a committed run, and the tree that it was taken from."""
+
+    def __init__(self, store: RunStore, run_id: str, code: CodeState, note: ExitNote | None) -> None:
+        self._facts = store, run_id, code, note
+        self.tree = ""
+        self.running: Run | None = None
+
+    def files(self) -> dict[str, bytes]:
+        """Take it."""
+        store, run_id, *_ = self._facts
+        self.tree = store.tree(run_id)
+        files, self.running = _files(*self._facts)
+        return files
+
+
+def _files(store: RunStore, run_id: str, code: CodeState, note: ExitNote | None) -> tuple[dict[str, bytes], Run]:
+    """Return what a live directory holds of a committed run, and the run as it is then."""
     run = store.run(run_id)
     running = replace(run, status=Status.RUNNING, ended=None, exit_code=None, code=code)
     files = {name: data for name in (*_OTHER_FILES, *_ROW_FILES) if (data := store.file(run_id, name))}
@@ -51,7 +79,7 @@ def reopen(
     if note is not None:
         files[EXIT] = exit_text(note)
     files[run_dir.RUN] = dumps(_head(store, run, running)).encode()
-    return live_store.create(running, files), running
+    return files, running
 
 
 def _whole_lines(data: bytes) -> bytes:

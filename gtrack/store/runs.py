@@ -111,6 +111,14 @@ class RunStore:
         branch, location = self._located(run_id)
         return branch.runs([location])[0]
 
+    def tree(self, run_id: str) -> str:
+        """Return the id of the tree of a run directory: another one whenever anything in it was changed.
+
+        Raises:
+            RunNotFound: it is not on the branch.
+        """
+        return self._located(run_id)[1].tree
+
     def file(self, run_id: str, name: str) -> bytes | None:
         """Return the bytes of a file of a run directory; None when there is none."""
         branch, location = self._located(run_id)

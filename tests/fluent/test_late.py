@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from gtrack.ops.edit import edit_tags
 from gtrack.project import Project
 from gtrack.records import Input, Status
 from gtrack.registry.pending import promise
+from gtrack.store import reopen
 from gtrack.writer import ActiveRun
 
 KILLED = """
@@ -103,6 +105,28 @@ def test_a_run_that_is_killed_in_the_instant_that_it_is_reopened_loses_nothing(r
         before.tags,
         before.code,
     )
+
+
+def test_what_is_committed_while_a_run_is_reopened_is_not_lost(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Project.open(repo)) as project:
+        owner = ActiveRun.start(project)
+        owner.log_metrics({"loss": 1.0}, step=1)
+        run = owner.end()
+        take, seen = reopen._files, []
+
+        def overtaken(*args: Any) -> Any:
+            taken = take(*args)
+            if not seen:  # the live directory is not there yet, so this goes to the branch
+                seen.append("once")
+                edit_tags(project, project.store.run(run.id), {"late": "yes"})
+            return taken
+
+        monkeypatch.setattr(reopen, "_files", overtaken)
+        again = ActiveRun.resume(project, run.id)
+        again.log_metrics({"loss": 2.0}, step=2)
+        again.end()
+        after = project.store.run(run.id)
+        assert (after.tags, after.metrics) == ({"late": "yes"}, {"loss": 2.0})
 
 
 def define_and_log(run: ActiveRun) -> None:
