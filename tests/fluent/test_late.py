@@ -112,7 +112,8 @@ def test_what_is_committed_while_a_run_is_reopened_is_not_lost(repo: Path, monke
         owner = ActiveRun.start(project)
         owner.log_metrics({"loss": 1.0}, step=1)
         run = owner.end()
-        take, seen = reopen._files, []
+        take = reopen._files
+        seen: list[str] = []
 
         def overtaken(*args: Any) -> Any:
             taken = take(*args)
