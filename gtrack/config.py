@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,12 @@ class Config:
         experiment: the experiment of runs that name none (``experiment``).
         snapshot_max_file_mb: untracked files above this many MB are left out of a snapshot (``snapshot.max_file_mb``).
         lfs_above_mb: artifacts from this many MB up are stored as Git LFS objects (``artifacts.lfs_above_mb``).
+        lfs: patterns of artifact paths that are stored so whatever their size (``artifacts.lfs``).
+        artifacts_remote: the URL of the store that large artifacts are pushed to and fetched from (``artifacts.remote``); the
+            LFS server of the git remote, when None.
+        auto_push: whether each run is pushed as soon as it is committed (``auto_push``: ``run`` or ``never``).
+        retention: which runs are removed, as it was read (``retention.rules``); checked by ``ops.retention``.
+        backup_days: for how many days what a purge took away can be brought back (``retention.backup_days``).
         environment_variables: further environment variables to record, by name or pattern (``environment.variables``).
         stages: what stages of the model registry demand, by stage, as it was read (``registry.stages``); checked by
             ``registry.stage_policy``.
@@ -41,6 +48,11 @@ class Config:
     experiment: str = DEFAULT_EXPERIMENT
     snapshot_max_file_mb: float = 10
     lfs_above_mb: float = 10
+    lfs: tuple[str, ...] = ()
+    artifacts_remote: str | None = None
+    auto_push: bool = False
+    retention: tuple[Value, ...] = ()
+    backup_days: float = 30
     environment_variables: tuple[str, ...] = ()
     stages: Mapping[str, Value] = field(default_factory=dict)
     allowed_signers: str | None = None
@@ -60,6 +72,12 @@ snapshot:
   max_file_mb: 10            # untracked files above this size are left out of the code snapshot
 artifacts:
   lfs_above_mb: 10           # artifacts from this size up are stored as Git LFS objects
+  lfs: []                    # patterns of artifacts that are stored so whatever their size, such as "*.ckpt"
+  # remote: s3://bucket/path # where large artifacts are pushed to: s3, gs, az or file; else the git remote's LFS server
+auto_push: never             # run: push each run as soon as it is committed
+retention:
+  rules: []                  # which runs 'gtrack gc' removes; see docs/retention.md
+  backup_days: 30            # for how long what 'gtrack gc --purge' took away can be brought back
 environment:
   variables: []              # further environment variables to record, by name or pattern (never secrets)
 registry:
@@ -72,11 +90,16 @@ _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "branch": (),
     "experiment": (),
     "snapshot": ("max_file_mb",),
-    "artifacts": ("lfs_above_mb",),
+    "artifacts": ("lfs_above_mb", "lfs", "remote"),
+    "auto_push": (),
+    "retention": ("rules", "backup_days"),
     "environment": ("variables",),
     "registry": ("stages", "allowed_signers"),
     "system": ("interval_seconds",),
 }
+STORES = ("s3", "gs", "az", "file")
+"""The kinds of stores that large artifacts can be pushed to."""
+_URL = re.compile(rf"(?:{'|'.join(STORES)})://[^\s\x00-\x1f]+\Z")
 _REF_REFUSED = frozenset(" ~^:?*[\\")
 
 
@@ -121,6 +144,11 @@ def parse(data: bytes, where: str) -> Config:
         experiment=experiment,
         snapshot_max_file_mb=section.amount("snapshot", "max_file_mb", 10),
         lfs_above_mb=section.amount("artifacts", "lfs_above_mb", 10),
+        lfs=section.texts("artifacts", "lfs"),
+        artifacts_remote=section.url("artifacts", "remote"),
+        auto_push=section.choice("auto_push", ("never", "run")) == "run",
+        retention=section.items("retention", "rules"),
+        backup_days=section.amount("retention", "backup_days", 30),
         environment_variables=section.texts("environment", "variables"),
         stages=section.mapping("registry", "stages"),
         allowed_signers=section.path("registry", "allowed_signers"),
@@ -180,6 +208,32 @@ class _Sections:
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise ConfigError(f"{self._where}: {section}.{key} must be a list of names, not {value!r}.")
         return tuple(str(item) for item in value)
+
+    def items(self, section: str, key: str) -> tuple[Value, ...]:
+        value = self._value(section, key)
+        if value is not None and not isinstance(value, list):
+            raise ConfigError(f"{self._where}: {section}.{key} must be a list, not {value!r}.")
+        return tuple(value or ())
+
+    def choice(self, key: str, known: tuple[str, ...]) -> str:
+        """Return one of a few words; the first of them where nothing is said."""
+        value = self.text(key, known[0])
+        if value not in known:
+            raise ConfigError(
+                f"{self._where}: {key} must be {' or '.join(known)}, not {value!r}.{nearest(value, known)}"
+            )
+        return value
+
+    def url(self, section: str, key: str) -> str | None:
+        value = self._value(section, key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not _URL.match(value):
+            raise ConfigError(
+                f"{self._where}: {section}.{key} must be a URL such as {', '.join(f'{one}://…' for one in STORES)}, "
+                f"not {value!r}."
+            )
+        return value
 
     def mapping(self, section: str, key: str) -> dict[str, Value]:
         value = self._value(section, key)

@@ -14,7 +14,9 @@ branch: team/runs
 experiment: RandomForest_Classification
 snapshot:
   max_file_mb: 2.5
-artifacts: {lfs_above_mb: 0}
+artifacts: {lfs_above_mb: 0, lfs: ["*.ckpt"], remote: "s3://bucket/team"}
+auto_push: run
+retention: {rules: [{status: failed}], backup_days: 7}
 environment:
   variables: [MY_*, DEVICE]
 system:
@@ -28,6 +30,11 @@ def test_every_key() -> None:
         experiment="RandomForest_Classification",
         snapshot_max_file_mb=2.5,
         lfs_above_mb=0,
+        lfs=("*.ckpt",),
+        artifacts_remote="s3://bucket/team",
+        auto_push=True,
+        retention=({"status": "failed"},),
+        backup_days=7,
         environment_variables=("MY_*", "DEVICE"),
         system_interval=1,
     )
@@ -40,7 +47,10 @@ def test_what_is_left_out_has_its_default(text: str) -> None:
 
 
 def test_the_template_names_every_setting() -> None:
-    for key in ("branch:", "experiment:", "max_file_mb:", "lfs_above_mb:", "variables:", "interval_seconds:"):
+    keys = (
+        "branch experiment max_file_mb lfs_above_mb lfs remote auto_push rules backup_days variables interval_seconds"
+    )
+    for key in (f"{key}:" for key in keys.split()):
         assert key in TEMPLATE
 
 
@@ -57,6 +67,13 @@ def test_the_template_names_every_setting() -> None:
         ("snapshot: {max_file_mb: true}", "must be a number"),
         ("snapshot: {max_file_mb: -1}", "must be a number"),
         ("artifacts: {lfs_above_mb: .nan}", "must be a number"),
+        ("auto_push: always", "auto_push must be never or run, not 'always'"),
+        ("auto_push: true", "auto_push must be text"),
+        ("artifacts: {remote: bucket}", "must be a URL such as s3://…, gs://…, az://…, file://…, not 'bucket'"),
+        ("artifacts: {remote: 'http://host/x'}", "must be a URL"),
+        ("artifacts: {remote: [1]}", "must be a URL"),
+        ("retention: {rules: {a: 1}}", "retention.rules must be a list"),
+        ("retention: {backup_days: -1}", "must be a number from 0 up"),
         ("system: {interval_seconds: .inf}", "must be a number"),
         ("environment: {variables: PATH}", "must be a list of names"),
         ("environment: {variables: [1]}", "must be a list of names"),
