@@ -55,7 +55,7 @@ def predict(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="runs:/RUN/PATH, models:/NAME/VERSION, models:/NAME/STAGE, models:/NAME/latest, or a directory.",
+            help="runs:/RUN/PATH, models:/NAME/VERSION, models:/NAME/STAGE, NAME@VERSION, NAME#STAGE, or a directory.",
         ),
     ],
     table: Annotated[

@@ -20,11 +20,15 @@ from gtrack.models.mlmodel import MLMODEL, read_mlmodel
 from gtrack.ops.get import write_out
 from gtrack.ops.lineage import held
 from gtrack.project import Project
-from gtrack.records import MLFLOW_STAGES, Run
+from gtrack.records import MLFLOW_STAGES, ModelVersion, Run
+from gtrack.registry.tag_names import parse_reference
 
 RUNS = "runs:/"
 MODELS = "models:/"
-_FORMS = "'runs:/RUN/model', 'models:/NAME/VERSION', 'models:/NAME/STAGE', 'models:/NAME@STAGE' or a directory"
+_FORMS = (
+    "'runs:/RUN/model', 'models:/NAME/VERSION', 'models:/NAME/STAGE', 'models:/NAME@STAGE', 'NAME@VERSION', 'NAME#STAGE' or a "
+    "directory"
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ def local_directory(uri: object) -> Path | None:
         return Path(uri.removeprefix("file://" if uri.startswith("file://") else "file:"))
     if "://" in uri or uri.startswith(("runs:", "models:")):
         raise InvalidValue(f"{uri!r} names no model that gtrack can load: give {_FORMS}.")
-    return Path(uri)
+    return None if _is_version(uri) else Path(uri)
+
+
+def _is_version(uri: str) -> bool:
+    """Tell whether it names a version as the registry's commands do, and no directory that is there: ``churn#production``."""
+    return ("@" in uri or "#" in uri) and parse_reference(uri) is not None and not Path(uri).exists()
 
 
 def split_run_uri(uri: object) -> tuple[str, str] | None:
@@ -77,7 +86,7 @@ def split_run_uri(uri: object) -> tuple[str, str] | None:
 
 
 def place_of(project: Project, uri: str) -> ModelPlace:
-    """Return the model that a ``runs:/`` or ``models:/`` URI names.
+    """Return the model that a ``runs:/`` or ``models:/`` URI names, or a version as the registry's commands call it.
 
     Raises:
         InvalidValue: it is neither.
@@ -91,6 +100,8 @@ def place_of(project: Project, uri: str) -> ModelPlace:
         return ModelPlace(project.resolve(ref), check_artifact_path(path))
     if uri.startswith(MODELS):
         return _registered(project, uri)
+    if _is_version(uri):
+        return _place(project, uri, project.registry.version(uri))
     raise InvalidValue(f"{uri!r} names no model: give {_FORMS}.")
 
 
@@ -111,6 +122,10 @@ def _registered(project: Project, uri: str) -> ModelPlace:
     else:
         number = alias.removeprefix("v")
         found = project.registry.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
+    return _place(project, uri, found)
+
+
+def _place(project: Project, uri: str, found: ModelVersion) -> ModelPlace:
     if found.run_id is None or found.artifact is None:
         raise InvalidValue(f"{uri!r} is a tag on a commit that is no run's, so there is no model to load.")
     return ModelPlace(held(project, found).run, check_artifact_path(found.artifact), found.version, found.commit)

@@ -136,16 +136,30 @@ def test_a_model_is_registered_when_its_run_is_committed(quiet: Path, forest: An
     with gtrack.start_run():
         log_model(linear, registered_model_name="churn")
     np.testing.assert_array_equal(load_model("models:/churn/1").predict(X), forest.predict(X))
-    for uri in ("models:/churn/2", "models:/churn/latest", "models:/churn/v2", "models:/churn@2"):
+    for uri in (
+        "models:/churn/2",
+        "models:/churn/latest",
+        "models:/churn/v2",
+        "models:/churn@2",
+        "churn@2",
+        "churn@latest",
+    ):
         np.testing.assert_array_equal(load_model(uri).coef_, linear.coef_)
     assert get_model_info("models:/churn/1").registered_model_version == 1
     assert get_model_info("models:/churn/1").run_id == run.id
     for uri in ("models:/churn/1", "models:/churn/latest"):
         assert get_model_info(uri).model_uri == uri
     project_here().registry.assign("churn", 1, "production")
-    for uri in ("models:/churn/Production", "models:/churn@production", "models:/churn/production"):
+    for uri in ("models:/churn/Production", "models:/churn@production", "models:/churn/production", "churn#production"):
         assert load_model(uri).n_estimators == 4
-    for uri in ("models:/churn/9", "models:/churn/staging", "models:/absent/1", "models:/absent/latest"):
+    for uri in (
+        "models:/churn/9",
+        "churn#staging",
+        "churn@9",
+        "models:/churn/staging",
+        "models:/absent/1",
+        "models:/absent/latest",
+    ):
         with pytest.raises(GTrackError):
             load_model(uri)
 
