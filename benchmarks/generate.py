@@ -79,6 +79,42 @@ def add_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> No
             raise SystemExit(f"git fast-import failed with exit code {process.returncode}.")
 
 
+def add_committed_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> None:
+    """Add ``count`` runs to whatever the runs branch holds, each with the two commits that gtrack makes of a run.
+
+    Args:
+        directory: top of a repository.
+        count: how many runs.
+        seed: the same seed makes the same runs, but for their names; other seeds make other runs.
+        rows: how many rows each history has; here each run has a history of its own.
+    """
+    head, chance = _git(directory, "rev-parse", "HEAD"), random.Random(f"committed {seed}")
+    code = CodeState(commit=head, branch="main")
+    tip = _git(directory, "for-each-ref", "--format=%(objectname)", _BRANCH)
+    machine = dumps(capture()).encode()
+    command = ["git", "-C", str(directory), "fast-import", "--quiet", "--done"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for number in range(count):
+            run, files = _committed_run(number, code, chance, rows)
+            files[ENVIRONMENT] = machine
+            seconds = int(run.ended.timestamp()) if run.ended else 0
+            message = f"{run.experiment}: {run.name} {run.status}\n\nRun: {run.id}\nExperiment: {run.experiment}\n"
+            head_lines = f"committer {_IDENTITY} {seconds} +0000\ndata {len(message)}\n{message}"
+            top = run_path(run.experiment, run.id)
+            changes = b"".join(_inline(f"{top}/{name}", data) for name, data in files.items())
+            own = f"commit refs/gtrack/own\nmark :{number + 1}\n{head_lines}from {head}\n"
+            process.stdin.write(own.encode() + changes + b"\n")
+            before = "" if number or not tip else f"from {tip}\n"
+            process.stdin.write(
+                f"commit {_BRANCH}\n{head_lines}{before}merge :{number + 1}\n".encode() + changes + b"\n"
+            )
+        process.stdin.write(f"reset refs/gtrack/own\nfrom {'0' * len(head)}\n\ndone\n".encode())
+        process.stdin.close()
+        if process.wait() != 0:
+            raise SystemExit(f"git fast-import failed with exit code {process.returncode}.")
+
+
 def add_registry(directory: Path, count: int, models: int = 10) -> None:
     """Add ``count`` registry tags to the repository in ``directory``: half of them versions, half assignments to stages.
 
@@ -126,10 +162,30 @@ def _write_stream(out: IO[bytes], count: int, rows: int, code: CodeState, chance
     out.write(b"done\n")
 
 
+def _committed_run(number: int, code: CodeState, chance: random.Random, rows: int) -> tuple[Run, dict[str, bytes]]:
+    run = _new_run(number, code, chance)
+    files = {
+        RUN: encode_run(run),
+        PARAMS: dumps(parameters(chance)).encode(),
+        METRICS: dumps(metrics(chance)).encode(),
+        HISTORY: _history(chance, rows),
+    }
+    return run, files
+
+
 def _run_files(number: int, code: CodeState, chance: random.Random, histories: int) -> Iterator[bytes]:
+    run = _new_run(number, code, chance)
+    top = run_path(EXPERIMENT, run.id)
+    yield _inline(f"{top}/{RUN}", encode_run(run))
+    yield _inline(f"{top}/{PARAMS}", dumps(parameters(chance)).encode())
+    yield _inline(f"{top}/{METRICS}", dumps(metrics(chance)).encode())
+    yield f"M 100644 :{2 + number % histories} {top}/{HISTORY}\nM 100644 :1 {top}/{ENVIRONMENT}\n".encode()
+
+
+def _new_run(number: int, code: CodeState, chance: random.Random) -> Run:
     run_id = f"{chance.getrandbits(128):032x}"
     started = _BEGIN + timedelta(minutes=number, microseconds=chance.randrange(10**6))
-    run = Run(
+    return Run(
         id=run_id,
         name=new_run_name(),
         experiment=EXPERIMENT,
@@ -143,11 +199,6 @@ def _run_files(number: int, code: CodeState, chance: random.Random, histories: i
         code=code,
         tags={"team": chance.choice(["red", "blue"])},
     )
-    top = run_path(EXPERIMENT, run_id)
-    yield _inline(f"{top}/{RUN}", encode_run(run))
-    yield _inline(f"{top}/{PARAMS}", dumps(parameters(chance)).encode())
-    yield _inline(f"{top}/{METRICS}", dumps(metrics(chance)).encode())
-    yield f"M 100644 :{2 + number % histories} {top}/{HISTORY}\nM 100644 :1 {top}/{ENVIRONMENT}\n".encode()
 
 
 def parameters(chance: random.Random) -> dict[str, Value]:
