@@ -121,14 +121,17 @@ def _columns(specs: Sequence[ColumnSpec], listing: Listing, style: _Style) -> li
 def _ranks(specs: Sequence[ColumnSpec], listing: Listing) -> dict[ColumnSpec, int]:
     """Return how much each column matters among those of its group, from 0 for the one that matters most.
 
-    What more runs have comes before what fewer have, and a metric of the training data, as autologging records several of,
-    after those of other data; but the one by which the best runs were found, which is the first, stays the first.
+    A metric that a run says a goal of comes before those that are only noted; what more runs have before what fewer have; and
+    a metric of the training data, as autologging records several of, after those of other data. But the one by which the best
+    runs were found, which is the first, stays the first.
     """
     has = {spec: sum(column_value(run, spec) is not ABSENT for run in listing.runs) for spec in specs}
     decides = next((spec for spec in specs if spec.group == "metrics"), None) if listing.which == "best" else None
+    sought = {name for run in listing.runs for name, said in run.metric_definitions.items() if said.goal is not None}
 
-    def key(spec: ColumnSpec) -> tuple[str, bool, bool, int]:
-        return spec.group, spec != decides, is_of_training(spec.name), -has[spec]
+    def key(spec: ColumnSpec) -> tuple[str, bool, bool, bool, int]:
+        is_sought = spec.group == "metrics" and spec.name in sought
+        return spec.group, spec != decides, not is_sought, is_of_training(spec.name), -has[spec]
 
     ordered = sorted(specs, key=key)
     ranks: dict[ColumnSpec, int] = {}

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from rich.cells import cell_len
 
 from gtrack.ops.listing import list_runs
-from gtrack.records import Run
+from gtrack.records import Goal, MetricDefinition, Run
 from gtrack.render.listing import write_listing
 from tests.render.conftest import WIDTHS, CheckGolden, Draw, forest, golden_name
 
@@ -73,6 +74,18 @@ def test_metrics_of_the_training_data_come_last(draw: Draw, now: datetime) -> No
     runs = [forest(n, n, 1, params={}, metrics=metrics) for n in range(3)]
     head = draw(lambda console: write_listing(console, list_runs(runs), now), 80).splitlines()[0]
     assert "f1_score_X_test" in head
+
+
+def test_a_metric_with_a_goal_is_shown_before_those_that_more_runs_have(draw: Draw, now: datetime) -> None:
+    """So is the objective of a study that is listed among other runs."""
+    metrics = {f"a_metric_of_the_tests_{n}": 0.5 for n in range(9)}
+    runs = [forest(n, n, 1, params={}, metrics=metrics) for n in range(3)]
+    study = replace(
+        forest(4, 4, 1, params={}, metrics={"objective": 0.7}),
+        metric_definitions={"objective": MetricDefinition(goal=Goal.MINIMIZE)},
+    )
+    head = draw(lambda console: write_listing(console, list_runs([*runs, study]), now), 80).splitlines()[0]
+    assert "objective" in head
 
 
 def test_the_metric_that_decides_is_shown_whatever_it_is_called(draw: Draw, now: datetime) -> None:
