@@ -32,6 +32,12 @@ from gtrack.variables import EXPERIMENT_VARIABLE, REPO_VARIABLE, RUN_DIR_VARIABL
 if TYPE_CHECKING:
     from typing import NoReturn
 
+_NOT_OF_METRICS = frozenset(
+    "params log_param log_params log_input set_tag set_tags delete_tag set_notes get_artifact_uri log_artifact log_artifacts "
+    "log_text log_dict log_figure log_image log_table".split()
+)
+"""Verbs that say nothing of how metrics come: a script that calls no others may print them."""
+
 
 class FluentRun(CompatibleRun):
     """An active run that the verbs of this package see: a context manager that also takes it off the stack.
@@ -539,7 +545,7 @@ def active(verb: str) -> FluentRun:
     if run is None:
         _refuse_after_handed(verb)
         run = process.default or _default(verb)
-    if run is process.launched and verb != "params":  # asking for parameters says nothing of how metrics come
+    if run is process.launched and verb not in _NOT_OF_METRICS:
         _say_used(run)
     return run
 

@@ -408,10 +408,13 @@ def test_a_line_per_epoch(work: Workplace) -> None:
     assert run.metrics == {"loss": 1 / 3, "acc": 0.3}
 
 
-def test_a_script_that_only_asks_for_parameters_is_still_read_for_metrics(work: Workplace) -> None:
-    work.write("train.py", 'import gtrack\np = gtrack.params(lr=0.1)\nprint("loss:", p.lr)\n')
+def test_a_script_that_logs_anything_but_metrics_is_still_read_for_metrics(work: Workplace) -> None:
+    logs = "gtrack.log_text('fine', 'report.txt')\ngtrack.set_tag('team', 'red')\n"
+    work.write("train.py", f'import gtrack\np = gtrack.params(lr=0.1)\n{logs}print("loss:", p.lr)\n')
     assert work.gtrack("run", "train.py", "-p", "lr=0.5").returncode == 0
-    assert (work.run().params, work.run().metrics) == ({"lr": 0.5}, {"loss": 0.5})
+    run = work.run()
+    assert (run.params, run.metrics, run.tags) == ({"lr": 0.5}, {"loss": 0.5}, {"team": "red"})
+    assert work.artifacts(run) == {"report.txt": b"fine"}
 
 
 def test_a_script_that_asks_for_parameters_and_logs_is_not_read_for_metrics(work: Workplace) -> None:
