@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure
+from benchmarks import measure, sharing
 from benchmarks.generate import make_repository
 from benchmarks.measure import QUICK, NotMeasured, Size
 from benchmarks.peers import PEERS, Peer, is_installed
@@ -45,6 +45,15 @@ LIST_FOUND = ("gtrack ls --where --sort of {many:,}, s", "≤ 0.5")
 DIFF = ("gtrack diff of 50 runs, s", "≤ 1")
 HISTORIES = ("histories of 100 runs of {long:,} steps, s", "≤ 1")
 REGISTRY = ("gtrack models of {tags:,} registry tags, s", "≤ 0.3")
+PUSH = ("gtrack push of {some:,} new runs, s", "≤ 3")
+PULL = ("gtrack pull of them, s", "≤ 3")
+MERGE = ("merge of {some:,} + {some:,} runs over {many:,}, s", "≤ 1")
+CLONE = ("gtrack clone of {cloned:,} runs with {cloned_mb:,} MB, s", "≤ 10")
+CLONE_SIZE = ("  what it brings, MB", "≤ 100")
+LARGE = ("sha256sum and cp of {large_mb:,} MB : logging it", "≥ 0.7")
+VERIFY = ("gtrack verify of {found:,} runs, s", "≤ 10")
+RUN_SIZE = ("one more run after gc: metrics of 4 digits, KB", "≤ 3")
+RUN_SIZE_FULL = ("  of 17 digits, which are noise, KB", "")
 GRID_BARE = ("tutorial: 27 forests without a tracker, s", "")
 GRID_MANUAL = ("  with parameters, metrics, figure, model, s", "≤ bare + 1")
 GRID_AUTOLOG = ("  with autologging too, s", "≤ 3 × bare")
@@ -53,6 +62,7 @@ MODEL = ("log_model of a forest of 100 trees, s", "≤ 0.1")
 ROWS = (
     *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME),
     *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES, REGISTRY),
+    *(PUSH, PULL, MERGE, CLONE, CLONE_SIZE, LARGE, VERIFY, RUN_SIZE, RUN_SIZE_FULL),
     *(GRID_BARE, GRID_MANUAL, GRID_AUTOLOG, GRID_SIZE, MODEL),
 )
 MLFLOW = "mlflow"
@@ -106,6 +116,25 @@ class Bench:
         with self._step(peer, "the registry"), _place() as place:
             cells[REGISTRY[0]] = f"{measure.command_seconds(size, measure.registered(place, size.tags), 'models'):.2f}"
 
+    def of_sharing(self, peer: Peer) -> None:
+        """Measure what many people and machines ask for."""
+        cells, size = self.cells.setdefault(peer.name, {}), self.size
+        with self._step(peer, "push and pull"), _place() as place:
+            pushed, pulled = sharing.moved_seconds(place, size.some)
+            cells[PUSH[0]], cells[PULL[0]] = f"{pushed:.2f}", f"{pulled:.2f}"
+        with self._step(peer, "a merge"), _place() as place:
+            cells[MERGE[0]] = f"{sharing.merge_seconds(place, size.many, size.some):.2f}"
+        with self._step(peer, "a clone"), _place() as place:
+            seconds, megabytes = sharing.clone_figures(place, size.cloned, size.cloned_mb)
+            cells[CLONE[0]], cells[CLONE_SIZE[0]] = f"{seconds:.1f}", f"{megabytes:.0f}"
+        with self._step(peer, "a large artifact"), _place() as place:
+            cells[LARGE[0]] = f"{sharing.large_ratio(place, size.large_mb):.2f}"
+        with self._step(peer, "verify"), _place() as place:
+            cells[VERIFY[0]] = f"{sharing.verify_seconds(place, size.found):.1f}"
+        for row, digits in ((RUN_SIZE, 4), (RUN_SIZE_FULL, 17)):
+            with self._step(peer, "the size of a run"), _place() as place:
+                cells[row[0]] = f"{sharing.bytes_per_run(place, size.some, digits) / 1000:.1f}"
+
     def _of_finding(self, peer: Peer, many: Path) -> None:
         """Measure questions over many runs."""
         cells, size = self.cells[peer.name], self.size
@@ -128,7 +157,7 @@ class Bench:
         """Measure the same questions in MLflow, over fewer runs."""
         cells, runs = self.cells.setdefault(peer.name, {}), self.size.found
         with self._step(peer, f"questions over {runs:,} runs"), _place() as place:
-            measure.finding("mlflow_fill", place, runs)
+            measure.finding("mlflow_fill", place, RUNS=str(runs))
             of_runs = f"of {runs:,}: "
             cells[FIND[0]] = f"{of_runs}{1000 * measure.finding('mlflow_find', place)['seconds']:,.0f}"
             cells[ORDER[0]] = f"{of_runs}{1000 * measure.finding('mlflow_order', place)['seconds']:,.0f}"
@@ -208,6 +237,7 @@ def main() -> int:
             bench.of_tutorial(peer)
         if peer.name == "gtrack":
             bench.of_gtrack(peer)
+            bench.of_sharing(peer)
         elif peer.name == MLFLOW:
             bench.of_mlflow(peer)
     width = None if sys.stdout.isatty() else 160

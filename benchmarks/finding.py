@@ -14,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from benchmarks.generate import EXPERIMENT, metrics, parameters
 from gtrack.project import Project
+from gtrack.store.merge.merge import merge as merge_branches
 
 WHERE = "metrics.`val/accuracy` > 0.5 and params.bootstrap = 'True'"
 ORDER = "metrics.accuracy DESC"
@@ -94,6 +96,30 @@ def histories(directory: Path) -> dict[str, float]:
     return _times(lambda: gtrack.histories(runs, ["loss"]))
 
 
+def merge(directory: Path) -> dict[str, float]:
+    """Merge the runs branch of the remote, as it was fetched, with that of this clone: the figure is of one merge."""
+    project = Project.open(directory)
+    theirs = project.repo.resolve("refs/remotes/origin/gtrack/runs")
+    if theirs is None:
+        raise SystemExit("nothing was fetched")
+    merging = partial(merge_branches, project.repo, project.store.tip(), theirs, project.identity(), source="origin")
+    return {"seconds": _seconds(merging)}
+
+
+def large(directory: Path) -> dict[str, float]:
+    """Log a file that becomes a Git LFS object, and end the run; both are timed, what comes before is not."""
+    import gtrack
+
+    os.chdir(directory)
+    gtrack.start_run()
+
+    def task() -> None:
+        gtrack.log_artifact(os.environ["SOURCE"])
+        gtrack.end_run()
+
+    return {"seconds": _seconds(task)}
+
+
 def _mlflow(directory: Path) -> None:
     import mlflow
 
@@ -150,6 +176,8 @@ TASKS: dict[str, Callable[[Path], dict[str, float]]] = {
     "order": order,
     "frame": frame,
     "histories": histories,
+    "merge": merge,
+    "large": large,
     "mlflow_fill": mlflow_fill,
     "mlflow_find": mlflow_find,
     "mlflow_order": mlflow_order,

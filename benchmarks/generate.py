@@ -17,7 +17,7 @@ from typing import IO
 
 from gtrack.capture.environment import capture
 from gtrack.formats.history import RowEncoder
-from gtrack.formats.names import experiment_path, new_run_name, run_path
+from gtrack.formats.names import ARTIFACTS, experiment_path, new_run_name, run_path
 from gtrack.formats.run_dir import (
     ENVIRONMENT,
     HISTORY,
@@ -79,14 +79,15 @@ def add_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> No
             raise SystemExit(f"git fast-import failed with exit code {process.returncode}.")
 
 
-def add_committed_runs(directory: Path, count: int, seed: int = 0, rows: int = ROWS) -> None:
+def add_committed_runs(directory: Path, count: int, seed: int = 0, *, digits: int = 17, artifact: int = 0) -> None:
     """Add ``count`` runs to whatever the runs branch holds, each with the two commits that gtrack makes of a run.
 
     Args:
         directory: top of a repository.
         count: how many runs.
         seed: the same seed makes the same runs, but for their names; other seeds make other runs.
-        rows: how many rows each history has; here each run has a history of its own.
+        digits: the digits that metrics in histories have; each run has a history of its own here.
+        artifact: the size in bytes of an artifact of each run, which nothing can compress; none when 0.
     """
     head, chance = _git(directory, "rev-parse", "HEAD"), random.Random(f"committed {seed}")
     code = CodeState(commit=head, branch="main")
@@ -96,8 +97,10 @@ def add_committed_runs(directory: Path, count: int, seed: int = 0, rows: int = R
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         for number in range(count):
-            run, files = _committed_run(number, code, chance, rows)
+            run, files = _committed_run(number, code, chance, digits)
             files[ENVIRONMENT] = machine
+            if artifact:
+                files[f"{ARTIFACTS}/weights.bin"] = chance.randbytes(artifact)
             seconds = int(run.ended.timestamp()) if run.ended else 0
             message = f"{run.experiment}: {run.name} {run.status}\n\nRun: {run.id}\nExperiment: {run.experiment}\n"
             head_lines = f"committer {_IDENTITY} {seconds} +0000\ndata {len(message)}\n{message}"
@@ -162,13 +165,13 @@ def _write_stream(out: IO[bytes], count: int, rows: int, code: CodeState, chance
     out.write(b"done\n")
 
 
-def _committed_run(number: int, code: CodeState, chance: random.Random, rows: int) -> tuple[Run, dict[str, bytes]]:
+def _committed_run(number: int, code: CodeState, chance: random.Random, digits: int) -> tuple[Run, dict[str, bytes]]:
     run = _new_run(number, code, chance)
     files = {
         RUN: encode_run(run),
         PARAMS: dumps(parameters(chance)).encode(),
         METRICS: dumps(metrics(chance)).encode(),
-        HISTORY: _history(chance, rows),
+        HISTORY: _history(chance, ROWS, digits),
     }
     return run, files
 
@@ -222,14 +225,15 @@ def metrics(chance: random.Random) -> dict[str, float]:
     return {name: chance.random() for name in _METRIC_NAMES}
 
 
-def _history(chance: random.Random, count: int) -> bytes:
+def _history(chance: random.Random, count: int, digits: int = 17) -> bytes:
     encoder = RowEncoder()
     begin = _BEGIN.timestamp()
     rows = []
     for step in range(count):
         loss = math.exp(-step / 30) + chance.gauss(0, 0.02)
         values = (loss, loss * 1.1, 1 - loss / 2, 1 - loss / 1.8, 1 - loss / 3)
-        rows.append(encoder.encode(step, begin + step, dict(zip(_METRIC_NAMES, values, strict=True))))
+        told = {name: float(f"{one:.{digits}g}") for name, one in zip(_METRIC_NAMES, values, strict=True)}
+        rows.append(encoder.encode(step, begin + step, told))
     return b"".join(rows)
 
 

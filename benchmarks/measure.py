@@ -35,6 +35,9 @@ class Size:
         found: runs that are asked for in MLflow.
         long: rows in each of a hundred long histories.
         tags: tags of the model registry.
+        cloned: runs that are cloned, without their artifacts.
+        cloned_mb: MB of these artifacts.
+        large_mb: MB of a large artifact.
     """
 
     repeats: int = 20
@@ -45,9 +48,21 @@ class Size:
     found: int = 10_000
     long: int = 10_000
     tags: int = 5_000
+    cloned: int = 10_000
+    cloned_mb: int = 10_000
+    large_mb: int = 1_000
 
 
-QUICK = Size(repeats=5, rows=2_000, few=100, some=1_000, many=10_000, found=300, long=1_000)
+QUICK = Size(
+    repeats=5,
+    rows=2_000,
+    many=10_000,
+    found=300,
+    long=1_000,
+    cloned=1_000,
+    cloned_mb=200,
+    large_mb=200,
+)
 
 
 class NotMeasured(Exception):
@@ -65,14 +80,14 @@ def work(task: str, peer: Peer, directory: Path, number: int) -> dict[str, float
     return {} if task == "kill" else _found(done, f"{peer.name}, {task}")
 
 
-def finding(task: str, directory: Path, runs: int = 0) -> dict[str, float]:
-    """Do a task of ``benchmarks.finding`` in a process of its own and return what it found.
+def finding(task: str, directory: Path, **variables: str) -> dict[str, float]:
+    """Do a task of ``benchmarks.finding`` in a process of its own, with variables of its environment; return what it found.
 
     Raises:
         NotMeasured: it failed, or took more than fifteen minutes.
     """
     command = [sys.executable, "-m", "benchmarks.finding", task, str(directory)]
-    return _found(_run(command, ROOT, 3 * _TIMEOUT, RUNS=str(runs)), task)
+    return _found(_run(command, ROOT, 3 * _TIMEOUT, **variables), task)
 
 
 def grid(tracker: str, mode: str, directory: Path) -> float:
@@ -90,6 +105,11 @@ def kept_megabytes(directory: Path) -> float:
     if (directory / ".git").is_dir():
         _run(["git", "gc", "--quiet", "--prune=now"], directory)
         directory /= ".git/objects"
+    return megabytes_in(directory)
+
+
+def megabytes_in(directory: Path) -> float:
+    """Return how much all files below a directory hold."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()) / 1e6
 
 
@@ -176,14 +196,14 @@ def launch_overhead(size: Size, place: Path) -> float:
     _run(["git", "commit", "--quiet", "--message", "Add an empty script"], place)
     plain, tracked = [], []
     for _ in range(max(5, size.repeats // 2)):
-        plain.append(_seconds([sys.executable, "empty.py"], place))
-        tracked.append(_seconds([*gtrack_command(), "run", "empty.py"], place))
+        plain.append(timed([sys.executable, "empty.py"], place))
+        tracked.append(timed([*gtrack_command(), "run", "empty.py"], place))
     return statistics.median(tracked) - statistics.median(plain)
 
 
 def command_seconds(size: Size, place: Path, *words: str) -> float:
     """Return the seconds of a command of gtrack, from its start to its end."""
-    return statistics.median(_seconds([*gtrack_command(), *words], place) for _ in range(max(5, size.repeats // 2)))
+    return statistics.median(timed([*gtrack_command(), *words], place) for _ in range(max(5, size.repeats // 2)))
 
 
 def gtrack_command() -> list[str]:
@@ -192,7 +212,12 @@ def gtrack_command() -> list[str]:
     return [script] if script else [sys.executable, "-m", "gtrack"]
 
 
-def _seconds(command: Sequence[str], directory: Path) -> float:
+def timed(command: Sequence[str], directory: Path) -> float:
+    """Return the seconds of a command, from its start to its end.
+
+    Raises:
+        NotMeasured: it failed.
+    """
     start = time.perf_counter()
     done = _run(command, directory)
     seconds = time.perf_counter() - start

@@ -158,6 +158,7 @@ class FastImport:
         seconds: int,
         *,
         from_empty: bool = False,
+        author: Identity | None = None,
     ) -> str:
         """Add a commit and return its mark.
 
@@ -165,13 +166,15 @@ class FastImport:
             parents: ids or marks; the tree begins as that of the first one, or empty when there is none.
             changes: what is put or removed, in this order.
             message: subject, blank line, trailers.
-            committer: also the author.
+            committer: also the author, unless another is given.
             seconds: commit time, since the epoch.
             from_empty: begin with an empty tree even so.
+            author: who made it first.
         """
         mark = self._mark()
         text = message.encode(errors="replace")
-        head = f"commit {self._branch}\nmark {mark}\ncommitter {committer.line(seconds)}\ndata {len(text)}\n"
+        first = f"author {author.line(seconds)}\n" if author is not None else ""
+        head = f"commit {self._branch}\nmark {mark}\n{first}committer {committer.line(seconds)}\ndata {len(text)}\n"
         lines = []
         if parents:
             lines.append(f"from {parents[0]}\n")

@@ -1,0 +1,1 @@
+"""Merge two states of the runs branch without a checkout."""
