@@ -165,10 +165,16 @@ class Input:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file under ``artifacts/`` of a run: its path below that directory and its size in bytes."""
+    """A file under ``artifacts/`` of a run.
+
+    Attributes:
+        path: below that directory.
+        size: in bytes; None when it stayed with the remote of a partial clone, which does not know it either.
+        lfs: whether git has a Git LFS pointer to it.
+    """
 
     path: str
-    size: int
+    size: int | None
     lfs: bool = False
 
 

@@ -15,7 +15,7 @@ from gtrack.errors import FormatError, UsageError
 from gtrack.git.repo import Repository
 from gtrack.ops import code as codes
 from gtrack.ops.compare import compare
-from gtrack.ops.get import Written, choose, write_out
+from gtrack.ops.get import Written, bring, choose, write_out
 from gtrack.ops.group import Grouping, group_runs
 from gtrack.ops.listing import list_runs
 from gtrack.ops.report import last_lines, output, report
@@ -37,6 +37,7 @@ from gtrack.render.data import (
 from gtrack.render.groups import group_columns, group_data, group_rows, write_groups
 from gtrack.render.listing import listing_columns, write_listing
 from gtrack.render.markdown import columns_markdown, comparison_markdown
+from gtrack.render.progress import ProgressStages
 from gtrack.render.report import write_report
 from gtrack.render.status import write_status
 from gtrack.render.values import harmless, printable, size
@@ -298,23 +299,30 @@ def get(
 ) -> None:
     """Write artifacts of a run out as files.
 
-    Each file is written below DIR under its own path. A file that is there and differs is kept, unless --force.
+    Each file is written below DIR under its own path. A file that is there and differs is kept, unless --force. What is not
+    here is fetched: large files from the store or LFS server that they were pushed to.
     """
     project = open_project(ctx)
     found = resolve(project, run)
     artifacts = choose(project, found, path)
+    if directory == "-" and len(artifacts) != 1:
+        raise UsageError(f"Only one artifact can be written to stdout, and there are {len(artifacts)}: name one.")
+    stages = ProgressStages(Console(stderr=True))
+    try:
+        bring(project, found, artifacts, tell=stages.tell)
+    finally:
+        stages.close()
     if directory == "-":
-        if len(artifacts) != 1:
-            raise UsageError(f"Only one artifact can be written to stdout, and there are {len(artifacts)}: name one.")
-        data = project.artifact_bytes(found.id, artifacts[0].path)
+        content = project.artifact(found.id, artifacts[0].path)
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        for piece in content.chunks():
+            sys.stdout.buffer.write(piece)
         return
     write_out(project, found, artifacts, Path(directory), force=force, tell=_tell_written)
 
 
 def _tell_written(one: Written) -> None:
-    note(f"{one.path} ({size(one.artifact.size)}{'' if one.changed else ', already there'})", "none")
+    note(f"{one.path} ({size(one.path.stat().st_size)}{'' if one.changed else ', already there'})", "none")
 
 
 def status(ctx: typer.Context, json: Json = False) -> None:

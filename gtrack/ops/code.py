@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gtrack.git.promisor import is_partial, missing
 from gtrack.git.repo import Repository
 from gtrack.records import Run
 
@@ -75,8 +76,22 @@ def files_between(repo: Repository, one: str, two: str, *pathspecs: str) -> tupl
     Raises:
         GitError: git cannot compare the two commits.
     """
-    out = repo.run("diff", "--numstat", "-z", *_PLAIN_DIFF, one, two, "--", *pathspecs)
-    return tuple(_file_changes(os.fsdecode(out)))
+    away = _not_here(repo, one, two, pathspecs)
+    plain = (*_PLAIN_DIFF, "--no-renames") if away else _PLAIN_DIFF
+    without = [f":(top,exclude,literal){path}" for path in away]
+    out = repo.run("diff", "--numstat", "-z", *plain, one, two, "--", *pathspecs, *without)
+    found = [*_file_changes(os.fsdecode(out)), *(FileChange(path, None, None) for path in away)]
+    return tuple(sorted(found, key=lambda change: change.path) if away else found)
+
+
+def _not_here(repo: Repository, one: str, two: str, pathspecs: Sequence[str]) -> list[str]:
+    """Return which files that differ a partial clone has left with its remote: their lines are not counted."""
+    if not is_partial(repo):
+        return []
+    fields = os.fsdecode(repo.run("diff-tree", "-r", "-z", "--no-renames", one, two, "--", *pathspecs)).split("\0")
+    changes = [(facts.split()[2:4], path) for facts, path in zip(fields[::2], fields[1::2], strict=False)]
+    absent = missing(repo, {oid for oids, _ in changes for oid in oids} - {repo.null_oid})
+    return [path for oids, path in changes if absent.intersection(oids)]
 
 
 def patch(repo: Repository, base: Run, other: Run, *, colour: bool) -> bytes:

@@ -27,6 +27,7 @@ from gtrack.registry.ledger import Event
 from gtrack.registry.lookup import find_version, known_model, refer
 from gtrack.registry.tag_names import Action
 from gtrack.store.branch import BranchReader, Location
+from gtrack.store.lacking import fetch_artifacts
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _MOST_BYTES = 16 * 1024 * 1024
@@ -72,9 +73,10 @@ class ModelFiles:
     signature: ModelSignature | None = None
 
     @property
-    def size(self) -> int:
-        """Bytes of all its files."""
-        return sum(one.size for one in self.files)
+    def size(self) -> int | None:
+        """Bytes of all its files; None where some stayed with the remote of a partial clone."""
+        sizes = [one.size for one in self.files if one.size is not None]
+        return sum(sizes) if len(sizes) == len(self.files) else None
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ def model_files(project: Project, found: Held, path: str) -> ModelFiles:
 
     Raises:
         FormatError: its ``MLmodel`` is damaged.
+        ArtifactError: that stayed with the remote of a partial clone, which does not give it.
     """
     held_there = found.reader.artifacts(found.location)
     files = {
@@ -252,7 +255,11 @@ def model_files(project: Project, found: Held, path: str) -> ModelFiles:
     }
     known = tuple(one for one, _ in files.values())
     entry = files.get(f"{path}/{MLMODEL}")
-    if entry is None or entry[0].lfs or entry[0].size > _MOST_BYTES:
+    if entry is None or entry[0].lfs:
+        return ModelFiles(known)
+    if entry[0].size is None:
+        fetch_artifacts(project.repo, {f"{entry[0].path} of run {found.run.short_id}": entry[1]})
+    elif entry[0].size > _MOST_BYTES:
         return ModelFiles(known)
     where = f"{run_path(found.location.experiment, found.location.id)}/{ARTIFACTS}/{path}/{MLMODEL}"
     blob = project.repo.objects.get(entry[1])

@@ -26,6 +26,7 @@ class RunReport:
         artifacts: its files, by path.
         environment: what ``environment.yaml`` holds.
         tail: the last lines of its output; only of a run that failed or was killed.
+        output_away: whether there would be such lines, but the output stayed with the remote of a partial clone.
     """
 
     run: Run
@@ -35,6 +36,7 @@ class RunReport:
     artifacts: tuple[Artifact, ...] = ()
     environment: Mapping[str, Value] = field(default_factory=dict)
     tail: tuple[str, ...] = ()
+    output_away: bool = False
 
 
 def report(project: Project, run: Run) -> RunReport:
@@ -50,6 +52,7 @@ def report(project: Project, run: Run) -> RunReport:
         surroundings = {}
         problems.append(str(error))
     ended_badly = run.status in (Status.FAILED, Status.KILLED)
+    away = ended_badly and project.live.find(run.id) is None and not project.store.is_here(run.id, run_dir.OUTPUT)
     return RunReport(
         run=replace(run, problems=tuple(problems)),
         parent=_parent(project, run),
@@ -57,7 +60,8 @@ def report(project: Project, run: Run) -> RunReport:
         history=history,
         artifacts=tuple(project.artifacts(run.id)),
         environment=surroundings,
-        tail=tuple(last_lines(output(project, run.id), TAIL_LINES)) if ended_badly else (),
+        tail=tuple(last_lines(output(project, run.id), TAIL_LINES)) if ended_badly and not away else (),
+        output_away=away,
     )
 
 

@@ -35,6 +35,7 @@ def load_tables(project: Project, runs: Sequence[Run], path: str, columns: Seque
     for column in columns:
         if column not in facts.columns:
             raise InvalidValue(f"No run has {column!r}.{nearest(column, facts.columns)}")
+    project.store.bring({run.id: (path,) for run in runs})
     parts = []
     for run, (_, fact) in zip(runs, facts.iterrows(), strict=True):
         if any(artifact.path == path for artifact in project.artifacts(run.id)):

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gtrack.errors import InvalidPath
-from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, check_artifact_path, decode_experiment
+from gtrack.formats.names import EXPERIMENTS, decode_experiment
 from gtrack.git.trees import parse_tree
 from gtrack.registry import messages
-from gtrack.store.branch import Location
+from gtrack.store.branch import BranchReader, Location
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -119,17 +118,8 @@ def _trees(repo: Repository, names: Mapping[str, str]) -> dict[str, dict[str, st
 
 
 def missing_artifacts(repo: Repository, wanted: Sequence[tuple[Location, str]]) -> list[bool]:
-    """Return for each run and path below its artifacts whether nothing is there, or can be."""
-    paths = [f"{location.tree}:{ARTIFACTS}/{path}" if _is_path(path) else "" for location, path in wanted]
-    found = repo.objects.many([path for path in paths if path])
-    return [next(found) is None if path else True for path in paths]
-
-
-def _is_path(path: str) -> bool:
-    try:
-        return check_artifact_path(path) == path
-    except InvalidPath:
-        return False
+    """Return for each run and path below its artifacts whether nothing is there, or can be; no artifact is read."""
+    return [entry is None for entry in BranchReader(repo, None).entries(wanted)]
 
 
 def disagreement(event: Event, version: ModelVersion) -> str | None:

@@ -122,7 +122,8 @@ def _write_model(console: Console, found: Lineage) -> None:
     model, path = found.model, found.version.artifact
     if not model.files or path is None:
         return
-    write_heading(console, "Model", f"{printable(path)}, {size(model.size)} in {plural(len(model.files), 'file')}")
+    large = "not all here" if model.size is None else size(model.size)
+    write_heading(console, "Model", f"{printable(path)}, {large} in {plural(len(model.files), 'file')}")
     write_fact(console, "flavours", flavours_text(model), "")
     if model.signature is not None:
         write_fact(console, "takes", schema_text(model.signature.inputs), "")

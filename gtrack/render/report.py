@@ -231,12 +231,14 @@ def _children(console: Console, children: Sequence[Run], now: datetime) -> None:
 def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:
     if not artifacts:
         return
-    total = sum(artifact.size for artifact in artifacts)
-    write_heading(console, "Artifacts", f"{len(artifacts)}, {size(total)}")
+    known = [artifact.size for artifact in artifacts if artifact.size is not None]
+    away = f"{len(artifacts) - len(known)} not here" if len(known) < len(artifacts) else ""
+    told = [str(len(artifacts)), size(sum(known)) if known else "", away]
+    write_heading(console, "Artifacts", ", ".join(filter(None, told)))
     shown = artifacts[:_MANY] if console.is_terminal and len(artifacts) > _MANY + 1 else artifacts
     columns = [
         Column("", [Cell(printable(artifact.path)) for artifact in shown], keep=2, least=_SHORT),
-        Column("", [Cell(size(artifact.size)) for artifact in shown], right=True, keep=1),
+        Column("", [_size(artifact.size) for artifact in shown], right=True, keep=1),
     ]
     if any(artifact.lfs for artifact in shown):
         columns.append(Column("", [Cell("LFS" if artifact.lfs else "", DIM) for artifact in shown]))
@@ -246,9 +248,16 @@ def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:
         write_line(console, Text(f"{' ' * _INDENT}… and {more} more; --json, or a pipe, shows all", DIM))
 
 
+def _size(count: int | None) -> Cell:
+    return Cell("not here", DIM) if count is None else Cell(size(count))
+
+
 def _tail(console: Console, report: RunReport) -> None:
+    command = f"'gtrack log {printable(report.run.name)}'"
+    if report.output_away:
+        write_heading(console, "Output", f"not here; {command} fetches it")
     if not report.tail:
         return
-    write_heading(console, "Output", f"the end of it; 'gtrack log {printable(report.run.name)}' shows all")
+    write_heading(console, "Output", f"the end of it; {command} shows all")
     for line in report.tail:
         write_line(console, " " * _INDENT + printable(_ESCAPES.sub("", line).expandtabs()))

@@ -20,6 +20,7 @@ from gtrack.formats.names import (
 from gtrack.formats.run_dir import decode_run
 from gtrack.formats.yamlio import parse_timestamp
 from gtrack.git.lfs import MAX_POINTER, Pointer
+from gtrack.git.promisor import is_partial, sizes_here
 from gtrack.git.trees import Entry, parse_tree
 from gtrack.records import Artifact
 from gtrack.store.attributes import Attributes
@@ -146,21 +147,48 @@ class BranchReader:
         return found.data if found and found.kind == "blob" else None
 
     def artifacts(self, location: Location) -> dict[str, tuple[Artifact, str]]:
-        """Return artifact path to the artifact and the id of its blob; what is unsafe to write out is not among them."""
+        """Return artifact path to the artifact and the id of its blob; what is unsafe to write out is not among them.
+
+        Nothing is fetched: what a partial clone left with its remote is among them, without a size.
+        """
         top = next((e.oid for e in self.tree(location.tree) if e.name == ARTIFACTS and e.is_tree), None)
         if top is None:
             return {}
-        listing = self._repo.run("ls-tree", "-r", "-l", "-z", top).decode(errors="surrogateescape").split("\0")
-        large = self._large(top)
+        files, large = self._sized_files(top), self._large(top)
         found: dict[str, tuple[Artifact, str]] = {}
-        for line in filter(None, listing):
-            facts, path = line.split("\t", 1)
-            mode, kind, oid, size = facts.split()
-            if kind != "blob" or mode == "120000" or path == ".gitattributes" or not _is_safe(path):
+        for path, (oid, size) in files.items():
+            if path == ".gitattributes" or not _is_safe(path):
                 continue
-            pointer = self._pointer(oid) if path in large and int(size) <= MAX_POINTER else None
-            found[path] = (Artifact(path, pointer.size if pointer else int(size), lfs=pointer is not None), oid)
+            if size is None:
+                found[path] = (Artifact(path, None, lfs=path in large), oid)
+                continue
+            pointer = self._pointer(oid) if path in large and size <= MAX_POINTER else None
+            found[path] = (Artifact(path, pointer.size if pointer else size, lfs=pointer is not None), oid)
         return found
+
+    def entries(self, wanted: Sequence[tuple[Location, str]]) -> list[Entry | None]:
+        """Return what stands at each path below the artifacts of a run, None where nothing does or can; nothing of it is read."""
+        above = [f"{one.tree}:{_above(path)}" if _is_safe(path) else "" for one, path in wanted]
+        places = [place for place in dict.fromkeys(above) if place]
+        held = {
+            place: {entry.name: entry for entry in entries}
+            for place, entries in zip(places, self.trees(places), strict=True)
+        }
+        return [
+            held.get(place, {}).get(path.rpartition("/")[2]) for place, (_, path) in zip(above, wanted, strict=True)
+        ]
+
+    def _sized_files(self, tree: str) -> dict[str, tuple[str, int | None]]:
+        """Return path to blob id and size in bytes of all files below a tree; no size where a partial clone lacks the blob."""
+        partial = is_partial(self._repo)
+        sizes = () if partial else ("-l",)  # would fetch each blob that is not here
+        listing = self._repo.run("ls-tree", "-r", *sizes, "-z", tree).decode(errors="surrogateescape").split("\0")
+        rows = [(facts.split(), path) for facts, _, path in (line.partition("\t") for line in listing if line)]
+        rows = [(facts, path) for facts, path in rows if facts[1] == "blob" and facts[0] != "120000"]
+        if not partial:
+            return {path: (facts[2], int(facts[3])) for facts, path in rows}
+        known = sizes_here(self._repo, [facts[2] for facts, _ in rows])
+        return {path: (facts[2], known.get(facts[2])) for facts, path in rows}
 
     def _large(self, artifacts_tree: str) -> set[str]:
         found = self._repo.objects.get(f"{artifacts_tree}:.gitattributes")
@@ -169,6 +197,10 @@ class BranchReader:
     def _pointer(self, oid: str) -> Pointer | None:
         found = self._repo.objects.get(oid)
         return Pointer.decode(found.data) if found else None
+
+
+def _above(path: str) -> str:
+    return f"{ARTIFACTS}/{path}".rpartition("/")[0]
 
 
 def _is_safe(path: str) -> bool:

@@ -22,6 +22,7 @@ from gtrack.store.branch import BranchReader, Location
 from gtrack.store.index_read import read_rows
 from gtrack.store.index_schema import INDICES, SCHEMA, VERSION
 from gtrack.store.index_write import IndexWriter
+from gtrack.store.lacking import fetch_metadata
 from gtrack.store.locks import file_lock
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ class IndexFile:
             raise
 
     def _add(self, writer: IndexWriter, locations: Sequence[Location], progress: Progress | None) -> None:
+        fetch_metadata(self._repo, locations, progress)
         done = 0
         for rows in read_rows(self._repo, locations):
             writer.add(rows)

@@ -1,0 +1,1 @@
+"""Runs between clones: to and from remotes, each verb in a module of its own."""
