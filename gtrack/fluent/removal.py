@@ -21,13 +21,13 @@ def delete_run(run_id: str) -> None:
 
 
 def restore_run(run_id: str) -> None:
-    """Bring a run back that was deleted, as it was, from the history of the runs branch.
+    """Bring a run back that was deleted, as it was, from the history of the runs branch or the backup of a purge.
 
     Args:
         run_id: its whole id.
 
     Raises:
-        RunNotFound: the branch never held it.
+        RunNotFound: neither has it.
         UsageError: it is there.
     """
     remove.restore_run(project_here(), run_id)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from gtrack.errors import RunIsActive, RunNotFound
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gtrack.errors import AmbiguousRun, GTrackError, RefChanged, RunIsActive, RunNotFound, UsageError
 from gtrack.formats.names import RUN_ID
+from gtrack.ops.edit import edit_tags
+from gtrack.ops.retention.plan import PINNED, registered_runs
 from gtrack.ops.search import Choice, find_runs
 from gtrack.project import Project
 from gtrack.records import Experiment, Run
+from gtrack.store.purge import backups
+from gtrack.store.removal import Going, Made, Removed, names_of, remove_runs, removed_runs, restored
+
+_PREFIX = re.compile(r"[0-9a-f]{4,32}\Z")
+_BY_HAND = "Remove {} by hand"
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class RemovedRun:
+    """A run that was removed and can be put back, and its name."""
+
+    removed: Removed
+    name: str
 
 
 def remove_run(project: Project, run: Run) -> None:
@@ -18,6 +38,89 @@ def remove_run(project: Project, run: Run) -> None:
     """
     _check_ended(project, run)
     project.store.remove(run.id)
+
+
+def remove_all(
+    project: Project, runs: Sequence[Run], *, with_children: bool = False, force: bool = False
+) -> tuple[Going, ...]:
+    """Take runs off the branch, all of them by one commit, and return those that went.
+
+    Args:
+        project: where they are.
+        runs: which ones.
+        with_children: also the runs that are nested in them; else one that has such is refused.
+        force: also runs that are in the registry, or pinned.
+
+    Raises:
+        UsageError: there are runs nested in one.
+        RunIsActive: one has not ended.
+        GTrackError: one is in the registry, or pinned.
+        GitError: git refuses; nothing was removed.
+    """
+    chosen = {run.id: run for run in runs}
+    nested = [run for run in _nested(project, chosen) if run.id not in chosen]
+    if nested and not with_children:
+        parents = dict.fromkeys(chosen[run.parent].name for run in nested if run.parent in chosen)
+        raise UsageError(
+            f"{len(nested)} {'run is' if len(nested) == 1 else 'runs are'} nested in {_few(parents)}, and would lose what "
+            "they belong to. --with-children removes them as well."
+        )
+    chosen.update((run.id, run) for run in nested)
+    for run in chosen.values():
+        _check_ended(project, run)
+    if not force:
+        _check_free(project, chosen.values())
+    if len(chosen) == 1:
+        [run] = chosen.values()
+        project.store.remove(run.id)
+        return (Going(run.id, run.experiment, run.name, ""),)
+    going = [Going(run.id, run.experiment, run.name, "gtrack rm") for run in chosen.values()]
+    gone: list[Going] = []
+
+    def build(tip: str | None) -> Made:
+        base = tip or project.store.tip()
+        if base is None:
+            raise RefChanged(f"{project.config.ref} is gone.")
+        made, gone[:] = remove_runs(project.repo, base, going, _BY_HAND, project.identity())
+        return made
+
+    project.store.integrate(build, f"{len(going)} runs removed")
+    return tuple(gone)
+
+
+def _nested(project: Project, chosen: Iterable[str]) -> list[Run]:
+    """Return the runs nested in some runs, and those nested in these, and so on."""
+    children: dict[str, list[str]] = {}
+    for run_id, parent in project.index.column("runs", "parent").items():
+        if parent is not None:
+            children.setdefault(str(parent), []).append(run_id)
+    found: dict[str, None] = {}
+    waiting = list(chosen)
+    while waiting:
+        new = [run_id for run_id in children.get(waiting.pop(), ()) if run_id not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return project.index.by_ids(list(found))
+
+
+def _check_free(project: Project, runs: Iterable[Run]) -> None:
+    registered = registered_runs(project)
+    for run in runs:
+        if run.id in registered:
+            raise GTrackError(
+                f"Run {run.name} ({run.short_id}) is in the model registry, which would name a run that is not there. "
+                "--force removes it all the same."
+            )
+        if PINNED in run.tags:
+            raise GTrackError(
+                f"Run {run.name} ({run.short_id}) is pinned. 'gtrack pin --unpin' lets it go, --force removes it all the same."
+            )
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return f"{', '.join(listed[:_SHOWN])}{more}"
 
 
 def remove_experiment(project: Project, name: str) -> None:
@@ -33,6 +136,66 @@ def remove_experiment(project: Project, name: str) -> None:
     project.store.remove_experiment(name)
 
 
+def removed(project: Project, limit: int | None = None) -> tuple[list[RemovedRun], int]:
+    """Return the runs that can be put back, the last removed first, and how many there are.
+
+    Args:
+        project: where they were.
+        limit: how many at the most; None for all.
+
+    Raises:
+        GitError: git refuses.
+    """
+    found = removed_runs(project.repo, project.store.tip(), backups(project.repo))
+    shown = found[:limit]
+    names = names_of(project.repo, shown)
+    return [RemovedRun(one, names[one.run_id]) for one in shown], len(found)
+
+
+def removed_since_purge(project: Project) -> int:
+    """Return how many removed runs the branch's history has: those that a purge would take out of it, but registered ones.
+
+    Raises:
+        GitError: git refuses.
+    """
+    kept = registered_runs(project)
+    return sum(one.run_id not in kept for one in removed_runs(project.repo, project.store.tip()))
+
+
+def restore_removed(project: Project, ref: str) -> Run:
+    """Put a run back that was removed, also by a purge whose backup is still there, as it was.
+
+    Args:
+        project: where it was.
+        ref: its id, a prefix of four or more digits that only one removed run has, or its name, the last removed of
+            several that had it.
+
+    Raises:
+        RunNotFound: no removed run answers to it.
+        AmbiguousRun: it is a prefix of several ids.
+        UsageError: it is there.
+        GitError: git refuses.
+    """
+    fitting = _fitting(project, ref, thorough=False) or _fitting(project, ref, thorough=True)
+    if not fitting:
+        if project.store.branch().locate(ref) is not None:
+            raise UsageError(f"Run {ref[:8]} is there: nothing is to be restored.")
+        raise RunNotFound(f"No run {ref!r} was removed here. 'gtrack restore' lists those that can be restored.")
+    return _put_back(project, fitting[0])
+
+
+def _fitting(project: Project, ref: str, *, thorough: bool) -> list[Removed]:
+    found = removed_runs(project.repo, project.store.tip(), backups(project.repo), thorough=thorough)
+    fitting = [one for one in found if one.run_id.startswith(ref)] if _PREFIX.match(ref) else []
+    if fitting:
+        if len(fitting) > 1:
+            names = names_of(project.repo, fitting)
+            raise AmbiguousRun.of(ref, [f"{one.run_id}  {names[one.run_id]}" for one in fitting])
+        return fitting
+    names = names_of(project.repo, found)
+    return [one for one in found if names[one.run_id] == ref][:1]
+
+
 def restore_run(project: Project, run_id: str) -> Run:
     """Put a run that was removed back, as it was.
 
@@ -41,13 +204,30 @@ def restore_run(project: Project, run_id: str) -> Run:
         run_id: its whole id: a part of it is nothing's any more.
 
     Raises:
-        RunNotFound: the branch never held it.
+        RunNotFound: neither the branch's history nor a backup of a purge has it.
         UsageError: it is there.
         GitError: git refuses.
     """
     if not RUN_ID.match(run_id):
         raise RunNotFound(f"A run that was removed is restored by its whole id of 32 digits, not by {run_id!r}.")
-    return project.store.restore(run_id)
+    try:
+        return project.store.restore(run_id)
+    except RunNotFound:
+        found = _fitting(project, run_id, thorough=True)
+        if not found:
+            raise
+        return _put_back(project, found[0])
+
+
+def _put_back(project: Project, one: Removed) -> Run:
+    if one.backup is None:
+        return project.store.restore(one.run_id)
+
+    def build(tip: str | None) -> Made:
+        return restored(project.repo, tip or project.store.tip(), one, project.identity())[0]
+
+    project.store.integrate(build, f"{one.run_id[:8]} restored")
+    return project.store.run(one.run_id)
 
 
 def restore_experiment(project: Project, name: str) -> Experiment:
@@ -59,6 +239,20 @@ def restore_experiment(project: Project, name: str) -> Experiment:
         GitError: git refuses.
     """
     return project.store.restore_experiment(name)
+
+
+def pin(project: Project, run: Run, *, pinned: bool = True) -> Run:
+    """Keep a run from every retention rule, by a tag; or let it go again.
+
+    Raises:
+        UsageError: it shall be let go and is not pinned.
+        GitError: git refuses.
+    """
+    if pinned:
+        return edit_tags(project, run, {PINNED: "true"})
+    if PINNED not in run.tags:
+        raise UsageError(f"Run {run.name} ({run.short_id}) is not pinned.")
+    return edit_tags(project, run, {}, [PINNED])
 
 
 def _check_ended(project: Project, run: Run) -> None:

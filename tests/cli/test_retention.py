@@ -1,0 +1,159 @@
+"""``gtrack gc``, ``rm``, ``restore``, ``pin``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gtrack.project import Project
+from gtrack.records import Run
+from tests.cli.conftest import COMMAND, RunCommand, make
+from tests.conftest import Git
+
+RULES = """
+system: {interval_seconds: 0}
+retention:
+  rules:
+    - {name: failures, status: failed}
+    - {name: best, keep_best: 1 by metrics.f1, experiment: forest}
+"""
+
+
+@pytest.fixture
+def rules(repo: Path, runs: list[Run]) -> list[Run]:
+    (repo / ".gtrack").mkdir(exist_ok=True)
+    (repo / ".gtrack" / "config.yaml").write_text(RULES)
+    return runs
+
+
+def names(repo: Path) -> set[str]:
+    return {run.name for run in Project.open(repo).store.runs()}
+
+
+def test_gc_shows_what_it_would_do_and_why_and_does_nothing(gtrack: RunCommand, rules: list[Run], git: Git) -> None:
+    before = git("rev-parse", "gtrack/runs")
+    done = gtrack("gc")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["run", "id", "experiment", "age", "size", "rule"]
+    assert [line.split()[i] for line in lines[1:3] for i in (0, 1, -1)] == [
+        *("third", rules[2].id, "failures"),
+        *("first", rules[0].id, "best"),
+    ]
+    assert lines[-1].startswith("2 of 3 runs, with ")
+    assert "'gtrack gc --apply' does it" in done.err
+    assert git("rev-parse", "gtrack/runs") == before
+
+
+def test_apply_then_restore(gtrack: RunCommand, rules: list[Run], repo: Path, git: Git) -> None:
+    assert len(rules) == 3
+    done = gtrack("gc", "--apply")
+    assert done.code == 0
+    assert f"Removed 2 runs from gtrack/runs by commit {git('rev-parse', 'gtrack/runs')[:10]}." in done.out
+    assert names(repo) == {"second"}
+    assert "None of 1 run is to be removed.\nNothing was removed." in gtrack("gc", "--apply").out
+    listed = gtrack("restore").out.splitlines()
+    assert listed[0].split() == ["run", "id", "experiment", "removed", "by", "as"]
+    assert {line.split()[0] for line in listed[1:]} == {"first", "third"}
+    assert gtrack("restore", "first", rules[2].id[:8]).out.count("restored") == 2
+    assert names(repo) == {"first", "second", "third"}
+    assert "No run was removed here" in gtrack("restore").err
+    assert gtrack("restore", "none").code == 1
+
+
+def test_purge_wants_a_yes_and_then_says_how_to_undo_it(
+    gtrack: RunCommand, rules: list[Run], repo: Path, git: Git
+) -> None:
+    assert len(rules) == 3
+    refused = gtrack("gc", "--purge")
+    assert refused.code == 2
+    assert "it takes --yes as well" in refused.err
+    assert names(repo) == {"first", "second", "third"}
+    done = gtrack("gc", "--purge", "--yes")
+    assert done.code == 0
+    assert "Purged 2 runs from the history of gtrack/runs: 4 commits written anew in " in done.out
+    assert "'gtrack restore RUN' brings one back" in done.out
+    assert rules[2].id not in git("rev-list", "--objects", "gtrack/runs")
+    again = gtrack("gc", "--purge", "--yes").out.splitlines()
+    assert again[-2:] == [
+        "None of 1 run is to be removed.",
+        "The history of gtrack/runs has no removed run: nothing was purged.",
+    ]
+    assert gtrack("restore", "third").code == 0
+    assert gtrack("show", "third").code == 0
+
+
+def test_on_a_terminal_purge_asks(rules: list[Run], repo: Path, git: Git) -> None:
+    assert len(rules) == 3
+    before = git("rev-parse", "gtrack/runs")
+    for answer, code in (("n\n", 1), ("y\n", 0)):
+        assert git("rev-parse", "gtrack/runs") == before
+        leader, follower = pty.openpty()
+        os.write(leader, answer.encode())
+        done = subprocess.run(
+            [*COMMAND, "gc", "--purge"], cwd=repo, stdin=follower, stderr=follower, stdout=subprocess.PIPE, check=False
+        )
+        assert b"Take 2 runs out of the history of gtrack/runs?" in os.read(leader, 65536)
+        os.close(leader)
+        os.close(follower)
+        assert done.returncode == code
+    assert names(repo) == {"second"}
+
+
+def test_json_says_all_of_it(gtrack: RunCommand, rules: list[Run]) -> None:
+    shown = json.loads(gtrack("gc", "--json").out)
+    assert [(one["id"], one["rule"]) for one in shown["runs"]] == [(rules[2].id, "failures"), (rules[0].id, "best")]
+    assert shown["rules"][0] == {"name": "failures", "do": "remove", "runs": 1}
+    assert (shown["of"], shown["removed"], shown["purged"]) == (3, [], [])
+    assert shown["freed"]["metadata"] > 0
+    done = json.loads(gtrack("gc", "--purge", "--yes", "--json").out)
+    assert set(done["purged"]) == {rules[0].id, rules[2].id}
+    assert done["backup"].startswith("refs/gtrack/backup/")
+    [first, second] = json.loads(gtrack("restore", "--json").out)
+    assert {first["name"], second["name"]} == {"first", "third"}
+    assert first["backup"] == done["backup"]
+
+
+def test_without_rules_it_says_where_they_go(gtrack: RunCommand, runs: list[Run]) -> None:
+    assert len(runs) == 3
+    done = gtrack("gc")
+    assert done.code == 0
+    assert "There are no rules. They go to .gtrack/config.yaml" in done.err
+
+
+def test_a_wrong_rule_is_told_by_name(gtrack: RunCommand, rules: list[Run], repo: Path) -> None:
+    assert len(rules) == 3
+    (repo / ".gtrack" / "config.yaml").write_text("retention: {rules: [{name: old, older_then: 3d}]}\n")
+    done = gtrack("gc", "--apply")
+    assert done.code == 2
+    assert "rule 1 (old) has an unknown key 'older_then'. Did you mean 'older_than'?" in done.err
+
+
+def test_rm_and_pin(gtrack: RunCommand, runs: list[Run], repo: Path) -> None:
+    assert gtrack("pin", "first").out == f"first ({runs[0].short_id})  pinned\n"
+    assert "pinned=true" in gtrack("show", "first").out
+    refused = gtrack("rm", "first", "second")
+    assert refused.code == 1
+    assert "is pinned" in refused.err
+    assert gtrack("pin", "first", "--unpin").code == 0
+    done = gtrack("rm", "first", "second")
+    assert done.out.splitlines() == [f"{run.name} ({run.short_id})  removed" for run in runs[:2]]
+    assert names(repo) == {"third"}
+    assert gtrack("rm", "third").code == 0
+    assert gtrack("restore", "third").code == 0
+
+
+def test_what_is_nested_goes_when_it_is_asked_for(gtrack: RunCommand, repo: Path) -> None:
+    parent = make(repo, "parent", 10)
+    make(repo, "child", 20)
+    Project.open(repo).store.edit(
+        Project.open(repo).resolve("child").id, lambda head: head.update(parent=parent.id), "nested"
+    )
+    assert gtrack("rm", "parent").code == 2
+    assert gtrack("rm", "parent", "--with-children").code == 0
+    assert names(repo) == set()
