@@ -26,7 +26,9 @@ from gtrack.git.objects import Identity
 from gtrack.git.repo import Repository
 from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
+from gtrack.store.auto_push import AutoPush
 from gtrack.store.index import Index
+from gtrack.store.large.content import Content, FileContent, used
 from gtrack.store.live import PROMISES, LiveStore, ignore_text
 from gtrack.store.liveness import read_exit
 from gtrack.store.references import References
@@ -259,20 +261,24 @@ class Project:
         return sorted(found.values(), key=lambda artifact: artifact.path)
 
     def artifact_bytes(self, run_id: str, path: str) -> bytes:
-        """Return the content of an artifact of a run, live or committed.
+        """Return the content of an artifact of a run in memory, however large it is; see ``artifact``."""
+        return used(lambda: self.artifact(run_id, path), Content.read)
+
+    def artifact(self, run_id: str, path: str) -> Content:
+        """Return the content of an artifact of a run, live or committed; it is fetched when it is not here.
 
         Raises:
             ArtifactNotFound: the run has none at ``path``.
-            ArtifactError: it is a large one whose content is not here.
+            ArtifactError: it is not here, and nowhere to be had.
         """
         live = self.live.find(run_id)
         if live is None:
-            return self.store.artifact_bytes(run_id, path)
+            return self.store.artifact(run_id, path)
         known = [artifact.path for artifact in self.artifacts(run_id)]
         if path not in known:
             raise ArtifactNotFound.of(run_id[:8], path, known)
-        found = live.read(f"{ARTIFACTS}/{path}")
-        return found if found is not None else self.store.artifact_bytes(run_id, path)
+        found = FileContent.of(f"{path} of run {run_id[:8]}", live.artifacts / path)
+        return found if found is not None else self.store.artifact(run_id, path)
 
     def commit(self, live: LiveDir, run: Run) -> tuple[str, ...]:
         """Commit a finished live directory, and register the models that it promised; the directory stays where it is.
@@ -283,7 +289,10 @@ class Project:
         Raises:
             CommitFailed: nothing was committed; see ``RunStore.commit``.
         """
-        return self._fulfil(live, run, self.store.commit(live, run))
+        unkept = self._fulfil(live, run, self.store.commit(live, run))
+        if self.config.auto_push:
+            AutoPush(self.repo).want()
+        return unkept
 
     @staticmethod
     def tell(unkept: Sequence[str], to: Callable[[str], object] | None = None) -> None:

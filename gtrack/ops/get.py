@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gtrack.errors import ArtifactError, ArtifactNotFound
 from gtrack.formats.names import check_artifact_path
+from gtrack.git.progress import Tell
 from gtrack.project import Project
 from gtrack.records import Artifact, Run
+from gtrack.store.large.content import Content, used
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,26 @@ def choose(project: Project, run: Run, path: str | None, *, at: str | None = Non
     return chosen
 
 
+def bring(
+    project: Project, run: Run, artifacts: Sequence[Artifact], *, at: str | None = None, tell: Tell = lambda *_: None
+) -> None:
+    """Fetch what is not here of artifacts of a run, several at once.
+
+    Args:
+        project: where the run is.
+        run: whose artifacts; one that goes on has those here that it logged since.
+        artifacts: which ones.
+        at: as for ``choose``.
+        tell: told how far it is.
+
+    Raises:
+        ArtifactError: some are nowhere to be had.
+    """
+    live = project.live.find(run.id) if at is None else None
+    paths = [one.path for one in artifacts if live is None or not (live.artifacts / one.path).is_file()]
+    project.store.bring({run.id: paths}, at, tell)
+
+
 def write_out(
     project: Project,
     run: Run,
@@ -58,6 +80,7 @@ def write_out(
     at: str | None = None,
     force: bool = False,
     tell: Callable[[Written], None] = lambda _: None,
+    progress: Tell = lambda *_: None,
 ) -> None:
     """Write artifacts into a directory, under their paths; none of them when one cannot be.
 
@@ -69,17 +92,17 @@ def write_out(
         at: as for ``choose``.
         force: replace files that are there and differ.
         tell: told of every file as it is written.
+        progress: told how far the fetching is of what is not here.
 
     Raises:
         InvalidPath: an unsafe path; nothing is written.
         ArtifactError: a file is in the way, a path leads through a link, the content is not here, or the disk refuses.
     """
 
-    def content(path: str) -> bytes:
-        if at is None:
-            return project.artifact_bytes(run.id, path)
-        return project.store.artifact_bytes(run.id, path, at)
+    def content(path: str) -> Content:
+        return project.artifact(run.id, path) if at is None else project.store.artifact(run.id, path, at)
 
+    bring(project, run, artifacts, at=at, tell=progress)
     targets = [(artifact, _target(directory, artifact.path)) for artifact in artifacts]
     for artifact, target in targets:
         _check_way(directory, artifact.path)
@@ -87,7 +110,7 @@ def write_out(
             raise ArtifactError(f"{target} is there already and differs. Give another directory with -o, or --force.")
     for artifact, target in targets:
         try:
-            tell(_write(content(artifact.path), artifact, target, directory))
+            tell(_write(content, artifact, target, directory))
         except OSError as error:
             if isinstance(error, ArtifactError):
                 raise
@@ -123,22 +146,23 @@ def _check_way(directory: Path, path: str) -> None:
             raise ArtifactError(f"{way} is there and is no directory, but {path} needs it to be one.")
 
 
-def _same(target: Path, data: bytes) -> bool:
+def _same(target: Path, content: Content) -> bool:
     try:
-        return target.stat().st_size == len(data) and target.read_bytes() == data
+        return content.is_in(target)
     except OSError as error:
+        if isinstance(error, ArtifactError):
+            raise
         raise ArtifactError(f"{target} cannot be read: {error.strerror or error}.") from error
 
 
-def _write(data: bytes, artifact: Artifact, target: Path, directory: Path) -> Written:
+def _write(content: Callable[[str], Content], artifact: Artifact, target: Path, directory: Path) -> Written:
     target.parent.mkdir(parents=True, exist_ok=True)
     _check_way(directory, artifact.path)  # once more: somebody may have been here since
-    if _is_there(target) and _same(target, data):
+    if _is_there(target) and _same(target, content(artifact.path)):
         return Written(artifact, target, changed=False)
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
+        used(lambda: content(artifact.path), lambda found: found.write_to(temporary))
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,4 +1,9 @@
-"""Put files among a run's artifacts: copied whole, under a safe path, or not at all."""
+"""Put files among a run's artifacts: copied whole, under a safe path, or not at all.
+
+What is large is hashed in the same pass, and the digest kept beside the artifacts (``store.large.digests``): the commit then
+makes it an object of the LFS store by a link, and neither copies nor reads it. Until then it is no object: a checkpoint that is
+replaced many times while the run goes on leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,14 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from gtrack.errors import ArtifactError, InvalidPath
 from gtrack.formats.names import check_artifact_path
+from gtrack.git.lfs import READ_ONLY
+from gtrack.store.large.copying import copy_hashed
+from gtrack.store.large.digests import WORTH_IT, remember
 
 _RESERVED = ".gitattributes"
 
@@ -26,8 +35,15 @@ def add_file(artifacts: Path, source: Path, artifact_path: str) -> None:
     before = check_source(source)
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
-        shutil.copyfile(source, temporary)
+        digest: str | None = None
+        if before.st_size >= WORTH_IT:
+            digest = copy_hashed(source, temporary)
+            temporary.chmod(READ_ONLY)
+        else:
+            shutil.copyfile(source, temporary)
         _check_unchanged(source, before)
+        if digest is not None:
+            remember(artifacts.parent, target, temporary, digest)
         _put(temporary, target, artifact_path)
     except ArtifactError:
         raise
@@ -49,6 +65,9 @@ def add_bytes(artifacts: Path, data: bytes, artifact_path: str) -> None:
     temporary = artifacts.parent / f".{secrets.token_hex(8)}.part"  # dot files at the top are never committed
     try:
         temporary.write_bytes(data)
+        if len(data) >= WORTH_IT:
+            temporary.chmod(READ_ONLY)
+            remember(artifacts.parent, target, temporary, sha256(data).hexdigest())
         _put(temporary, target, artifact_path)
     except OSError as error:
         raise _not_kept(artifact_path, artifacts, error) from error

@@ -12,6 +12,7 @@ tidied when the run ends. Files whose name begins with a dot are marks for other
 - ``.owner``: the number of the process that started it, for the worker processes of that one;
 - ``.experiment.yaml``: what the run's script says of its experiment;
 - ``.registrations``: the models that it shall be registered as (``registry.pending``);
+- ``.digests``: what is known of large artifacts since they were copied (``store.large.digests``);
 - ``.exit``: how the launched script ended, from that moment on (``store.liveness``).
 
 Next to it, ``<id>.lock`` is held by the process that owns the run, and ``<id>.script.lock`` by the script that it launched

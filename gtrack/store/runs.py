@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gtrack.errors import (
-    ArtifactError,
-    ArtifactNotFound,
     CommitFailed,
     ExperimentNotFound,
     FormatError,
@@ -28,30 +27,48 @@ from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
 from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, experiment_directory, experiment_path, run_path
 from gtrack.formats.yamlio import dumps, load_mapping
-from gtrack.git.lfs import Pointer, object_path
+from gtrack.git.lfs import adopt
 from gtrack.git.lfs import store as lfs_store
 from gtrack.git.objects import Change, FastImport, Identity
+from gtrack.git.promisor import is_partial, missing
 from gtrack.git.refs import Update, tracked, update
 from gtrack.git.worktree import checked_out, releases
 from gtrack.records import Artifact, Experiment, History, Run
+from gtrack.store.artifact_reader import ArtifactReader
 from gtrack.store.attributes import Attributes
 from gtrack.store.branch import BranchReader, Location
+from gtrack.store.large.content import Content, used
+from gtrack.store.large.digests import Digests
 from gtrack.store.live import EXPERIMENT_NEWS, edit_head
 from gtrack.store.locks import turn
-from gtrack.store.run_commits import find_run_commit
+from gtrack.store.merge.contents import Contents
+from gtrack.store.run_commits import find_run_commit, last_states
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gtrack.config import Config
+    from gtrack.git.lfs import Pointer
+    from gtrack.git.progress import Tell
     from gtrack.git.repo import Repository
     from gtrack.records import Value
     from gtrack.store.live import LiveDir
+
+AnyT = TypeVar("AnyT")
+BuiltT = TypeVar("BuiltT", bound="Built")
 
 _TRIES = 40
 _LOCK_SECONDS = 30.0
 _MEGABYTE = 1024 * 1024
 _GITATTRIBUTES = f"{ARTIFACTS}/.gitattributes"
+
+
+class Built(Protocol):
+    """What a new state of the branch came with, such as a ``Merged``."""
+
+    @property
+    def commit(self) -> str:
+        """The branch's new commit."""
 
 
 class RunStore:
@@ -61,6 +78,7 @@ class RunStore:
         self._repo = repo
         self._config = config
         self._identity = identity
+        self._reader = ArtifactReader(repo, config)
 
     # Reading
 
@@ -124,6 +142,13 @@ class RunStore:
         branch, location = self._located(run_id)
         return branch.file(location, name)
 
+    def is_here(self, run_id: str, name: str) -> bool:
+        """Tell whether reading a file of a run directory takes no remote; so it is also of one that there is not."""
+        if not is_partial(self._repo):
+            return True
+        branch, location = self._located(run_id)
+        return not missing(self._repo, [entry.oid for entry in branch.tree(location.tree) if entry.name == name])
+
     def history(self, run_id: str) -> History:
         """Return the rows of ``history.yaml``."""
         return parse_history(self.file(run_id, run_dir.HISTORY) or b"")
@@ -134,33 +159,41 @@ class RunStore:
         return [artifact for artifact, _ in branch.artifacts(location).values()]
 
     def artifact_bytes(self, run_id: str, path: str, at: str | None = None) -> bytes:
-        """Return the content of one artifact; as a commit holds it, when one is given by ``at``.
+        """Return the content of one artifact in memory, however large it is; see ``artifact``."""
+        return used(lambda: self.artifact(run_id, path, at), Content.read)
+
+    def artifact(self, run_id: str, path: str, at: str | None = None) -> Content:
+        """Return the content of one artifact, which is fetched when it is not here; as a commit holds it, when ``at`` is one.
 
         Raises:
             ArtifactNotFound: the run has none at ``path``.
-            ArtifactError: it is a large one whose content is not here.
+            ArtifactError: it is not here, and nowhere to be had.
         """
         branch, location = self._located(run_id, at)
-        found = branch.artifacts(location)
-        if path not in found:
-            raise ArtifactNotFound.of(run_id[:8], path, list(found))
-        artifact, oid = found[path]
-        blob = self._repo.objects.get(oid)
-        data = blob.data if blob else b""
-        return self._large_bytes(path, data) if artifact.lfs else data
+        return self._reader.content(branch, location, path)
 
-    def _large_bytes(self, path: str, data: bytes) -> bytes:
-        pointer = Pointer.decode(data)
-        if pointer is None:
-            raise ArtifactError(f"{path} is marked as a Git LFS file, but what git has of it is no LFS pointer.")
-        place = object_path(self._repo, pointer.oid)
-        try:
-            return place.read_bytes()
-        except FileNotFoundError:
-            raise ArtifactError(
-                f"The content of {path} ({pointer.size} bytes, sha256 {pointer.oid[:12]}…) is not in {place.parent}; "
-                "'git lfs fetch' may bring it."
-            ) from None
+    def bring(self, wanted: Mapping[str, Collection[str]], at: str | None = None, tell: Tell = lambda *_: None) -> int:
+        """Bring artifacts that are not here, all in one request: large ones, and what a partial clone left with its remote.
+
+        Args:
+            wanted: run id to the paths of its artifacts; what is not on the branch, or has no such artifact, is passed over.
+            at: the commit that they are taken from; as they are now, when None.
+            tell: is told how far it is.
+
+        Returns:
+            How many were fetched.
+
+        Raises:
+            ArtifactError: some are nowhere to be had.
+        """
+        branch = self.branch() if at is None else BranchReader(self._repo, at)
+        asked = [
+            (location, path)
+            for run_id, paths in wanted.items()
+            if (location := branch.locate(run_id)) is not None
+            for path in paths
+        ]
+        return self._reader.bring(branch, asked, tell)
 
     def experiments(self) -> list[Experiment]:
         """Return the experiments that have runs or a description of their own."""
@@ -191,6 +224,41 @@ class RunStore:
         Raises:
             GitError: git refuses, or the branch kept moving or stayed locked.
         """
+
+        def attempt() -> tuple[list[Update], list[str]]:
+            branch = self.branch()
+            with FastImport(self._repo) as stream:
+                mark = build(branch, stream)
+            old = branch.tip if branch.tip and branch.tip == self._repo.resolve(self._config.ref) else ""
+            return [Update(self._config.ref, stream.oids[mark], old), *also], list(stream.oids.values())
+
+        return self._move(attempt, reason)
+
+    def integrate(self, build: Callable[[str | None], BuiltT], reason: str) -> BuiltT:
+        """Move the branch to a commit that is built from where it is; again from there while others are quicker.
+
+        Args:
+            build: is given the branch's newest commit, None where this clone has no such branch, and returns what has the new
+                one for its ``commit``. What it makes is on disk before the branch is moved, by compare-and-swap: a process
+                that is killed leaves the branch where it was, or where it shall be.
+            reason: what is done, for the reflog.
+
+        Returns:
+            What ``build`` returned last.
+
+        Raises:
+            GitError: git refuses, or the branch kept moving or stayed locked.
+        """
+
+        def attempt() -> tuple[list[Update], BuiltT]:
+            tip = self._repo.resolve(self._config.ref)
+            built = build(tip)
+            return [Update(self._config.ref, built.commit, tip or "")] if built.commit != tip else [], built
+
+        return self._move(attempt, reason)
+
+    def _move(self, attempt: Callable[[], tuple[list[Update], AnyT]], reason: str) -> AnyT:
+        """Carry out the updates of refs that an attempt asks for, again and again while others are quicker."""
         place = checked_out(self._repo, self._config.ref)
         if place is not None:
             raise GitError(
@@ -199,19 +267,16 @@ class RunStore:
             )
         # Only for speed: without the lock, compare-and-swap still decides.
         with turn(self._repo.common_dir / "gtrack" / "commit.lock", _LOCK_SECONDS):
-            for attempt in range(1, _TRIES + 1):
-                branch = self.branch()
-                with FastImport(self._repo) as stream:
-                    mark = build(branch, stream)
-                old = branch.tip if branch.tip and branch.tip == self._repo.resolve(self._config.ref) else ""
-                moves = [Update(self._config.ref, stream.oids[mark], old), *also]
+            for number in range(1, _TRIES + 1):
+                updates, made = attempt()
                 try:
-                    update(self._repo, moves, self._identity(), reason)
-                    return list(stream.oids.values())
+                    if updates:
+                        update(self._repo, updates, self._identity(), reason)
+                    return made
                 except RefChanged:
-                    if attempt == _TRIES:
+                    if number == _TRIES:
                         raise
-                    time.sleep(random.SystemRandom().uniform(0, 0.02 * attempt))
+                    time.sleep(random.SystemRandom().uniform(0, 0.02 * number))
         raise RefChanged(f"{self._config.ref} kept moving.")
 
     def run_commit(self, run_id: str) -> str | None:
@@ -269,11 +334,11 @@ class RunStore:
             if kept is not None:
                 changes.append(Change(f"{place}/{ARTIFACTS}", kept, "040000"))
                 attributes = Attributes(branch.file(earlier, _GITATTRIBUTES) or b"")
-        before = attributes.encode()
+        before, digests = attributes.encode(), Digests(live.path)
         for inside, path in live.files():
             artifact = inside.removeprefix(f"{ARTIFACTS}/")
-            if artifact != inside and self._is_large(path) and attributes.add(artifact):
-                source = stream.blob(lfs_store(self._repo, path).encode())
+            if artifact != inside and self._is_large(artifact, path) and attributes.add(artifact):
+                source = stream.blob(self._adopt(path, digests.pointer(path)).encode())
             else:
                 attributes.discard(artifact)
                 source = stream.blob_file(path)
@@ -282,8 +347,19 @@ class RunStore:
             changes.append(Change(f"{place}/{_GITATTRIBUTES}", stream.blob(attributes.encode())))
         return changes
 
-    def _is_large(self, path: Path) -> bool:
-        return path.stat().st_size >= self._config.lfs_above_mb * _MEGABYTE
+    def _adopt(self, path: Path, known: Pointer | None) -> Pointer:
+        """Make an object of the LFS store of a live artifact, and return its pointer; it is read only when that is not known."""
+        if known is None:
+            return lfs_store(self._repo, path)
+        adopt(self._repo, path, known)
+        return known
+
+    def _is_large(self, artifact: str, path: Path) -> bool:
+        size = path.stat().st_size
+        names = (artifact, artifact.rpartition("/")[2])
+        by_name = any(fnmatchcase(name, pattern) for pattern in self._config.lfs for name in names)
+        # An empty file has no pointer: git-lfs leaves it empty.
+        return size > 0 and (by_name or size >= self._config.lfs_above_mb * _MEGABYTE)
 
     def _experiment_changes(
         self, branch: BranchReader, stream: FastImport, run: Run, news: bytes | None
@@ -411,10 +487,12 @@ class RunStore:
         def build(branch: BranchReader, stream: FastImport) -> str:
             if branch.locate(run_id) is not None:
                 raise UsageError(f"Run {run_id[:8]} is there: nothing is to be restored.")
-            before = self._before_last_change(branch, f":(glob){EXPERIMENTS}/*/{run_id[:2]}/{run_id}/*")
-            location = before.locate(run_id)
-            if location is None:
-                raise RunNotFound.of(run_id, " Nor was there ever one on this branch.")
+            before, location = self._last_seen(branch, run_id)
+            if Contents(self._repo).unsafe([location.tree]):
+                raise FormatError(
+                    f"Run {run_id[:8]}, as it was in {str(before.tip)[:12]}, holds what no run may hold, such as a symbolic "
+                    "link or a path that leaves its directory; it is not restored."
+                )
             back = [Change(run_path(location.experiment, run_id), location.tree, "040000")]
             subject = f"{location.experiment}: {before.runs([location])[0].name} restored"
             return self._commit_alone(branch, stream, back, subject, location.experiment, run_id)
@@ -435,7 +513,8 @@ class RunStore:
             known = branch.experiment_trees()
             if name in known:
                 raise UsageError(f"The experiment {name!r} is there: nothing is to be restored.")
-            trees = self._before_last_change(branch, f":(literal){experiment_directory(name)}").experiment_trees()
+            states = self._states(branch, f":(literal){experiment_directory(name)}")
+            trees: dict[str, str] = next((found for one in states if name in (found := one.experiment_trees())), {})
             if name not in trees:
                 raise ExperimentNotFound.of(name, known)
             back = [Change(experiment_directory(name), trees[name], "040000")]
@@ -444,12 +523,18 @@ class RunStore:
         self._write(build, (), f"{name}: restored")
         return self.experiment(name)
 
-    def _before_last_change(self, branch: BranchReader, pathspec: str) -> BranchReader:
-        """Return the branch as it was before the last commit that changed what a pathspec names."""
-        if branch.tip is None:
-            return branch
-        found = self._repo.run("rev-list", "-1", "--first-parent", branch.tip, "--", pathspec).decode()
-        return BranchReader(self._repo, self._repo.resolve(f"{found.strip()}^1") if found.strip() else None)
+    def _last_seen(self, branch: BranchReader, run_id: str) -> tuple[BranchReader, Location]:
+        """Return the last state of the branch that had a run which it no longer has, and where the run was then."""
+        for before in self._states(branch, f":(glob){EXPERIMENTS}/*/{run_id[:2]}/{run_id}/*"):
+            location = before.locate(run_id)
+            if location is not None:
+                return before, location
+        raise RunNotFound.of(run_id, " Nor was there ever one on this branch.")
+
+    def _states(self, branch: BranchReader, pathspec: str) -> Iterator[BranchReader]:
+        """Yield earlier states of the branch around each change of what a pathspec names, the newest first."""
+        for commit in last_states(self._repo, branch.tip, pathspec) if branch.tip else ():
+            yield BranchReader(self._repo, commit)
 
     def _commit_alone(
         self,

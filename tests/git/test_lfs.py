@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtrack.git.lfs import Pointer, object_path, store
+from gtrack.git.lfs import Pointer, is_here, object_path, put_aside, store
 from gtrack.git.repo import Repository
+from tests.conftest import run_git
+from tests.stores.servers import need_git_lfs
 
 # The example of https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md.
 EXAMPLE = (
@@ -98,3 +100,31 @@ def test_linked_worktree_shares_the_store(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"content")
     pointer = store(Repository.find(tmp_path / "linked"), tmp_path / "a")
     assert object_path(repository, pointer.oid).read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("said", [None, "elsewhere", "/tmp/elsewhere"])
+def test_objects_lie_where_git_lfs_looks_for_them(repo: Path, tmp_path: Path, said: str | None) -> None:
+    need_git_lfs()
+    if said is not None:
+        run_git("config", "lfs.storage", said, cwd=repo)
+    run_git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), cwd=repo)
+    for root in (repo, tmp_path / "linked"):
+        environment = run_git("lfs", "env", cwd=root).splitlines()
+        [place] = [line.partition("=")[2] for line in environment if line.startswith("LocalMediaDir=")]
+        assert object_path(Repository.find(root), "ab" * 32) == Path(place, "ab", "ab", "ab" * 32)
+
+
+def test_only_a_file_of_the_right_size_is_here(repo: Path, tmp_path: Path) -> None:
+    repository = Repository.find(repo)
+    (tmp_path / "a").write_bytes(b"content")
+    pointer = store(repository, tmp_path / "a")
+    place = object_path(repository, pointer.oid)
+    assert is_here(repository, pointer)
+    assert not is_here(repository, Pointer(pointer.oid, 8))
+    assert put_aside(repository, pointer.oid).read_bytes() == b"content"
+    assert not is_here(repository, pointer)
+    place.symlink_to(tmp_path / "a")
+    assert not is_here(repository, pointer)
+    assert store(repository, tmp_path / "a") == pointer
+    assert not place.is_symlink()
+    assert place.stat().st_mode & 0o777 == 0o444

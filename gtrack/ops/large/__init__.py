@@ -1,0 +1,1 @@
+"""Large artifacts, moved to and from remotes."""

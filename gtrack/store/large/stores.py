@@ -1,0 +1,249 @@
+"""Stores of large artifacts, where ``artifacts.remote`` says: a folder, or a bucket that fsspec speaks to.
+
+An object lies at ``<remote>/<2>/<2>/<sha256>``, the first two and the next two digits of its sha256 being folders. It gets that
+name when it is whole, never before. Contract: safe for several threads and processes; equal objects may be put at once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Semaphore
+from typing import Any, Protocol
+
+from gtrack.errors import ArtifactError
+from gtrack.git.lfs import READ_ONLY, Pointer, digest_of
+from gtrack.git.remotes import without_secrets
+from gtrack.store.large.copying import chunks, copy_hashed
+from gtrack.store.large.s3_parts import AT_ONCE, put_in_parts
+
+Count = Callable[[int], None]
+"""Is told how many bytes more are done."""
+
+PIECE = 5 << 20
+"""How many bytes one request to a bucket moves."""
+_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
+_INCOMING = ".incoming"
+_LEFT_SECONDS = 24 * 3600.0
+_SHOWN = 300
+
+
+class Store(Protocol):
+    """Where large artifacts lie, each under its sha256.
+
+    Attributes:
+        url: what people call it, without secrets.
+    """
+
+    url: str
+
+    def size(self, oid: str) -> int | None:
+        """Return the size in bytes of an object, None when there is none."""
+        ...
+
+    def put(self, pointer: Pointer, path: Path, count: Count) -> None:
+        """Put a file there as the object that a pointer names, checked against it."""
+        ...
+
+    def read(self, pointer: Pointer, start: int) -> Iterator[bytes]:
+        """Yield the bytes of an object from one of them on; nobody has checked them."""
+        ...
+
+
+def open_store(url: str) -> Store:
+    """Return the store at a URL of the settings.
+
+    Raises:
+        ArtifactError: it is no place, or what speaks to it is not installed.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "file":
+        if not rest.startswith("/"):
+            raise ArtifactError(f"artifacts.remote: {url} names no folder: write file:///path/to/it.")
+        return Folder(Path(rest))
+    return Bucket(url, _EXTRAS.get(scheme, scheme))
+
+
+class Folder:
+    """A folder, maybe on a disk that many machines share."""
+
+    def __init__(self, root: Path) -> None:
+        self.url = f"file://{root}"
+        self._root = root
+
+    def _place(self, oid: str) -> Path:
+        return self._root / oid[:2] / oid[2:4] / oid
+
+    def size(self, oid: str) -> int | None:
+        """See ``Store``; ArtifactError when it cannot be told."""
+        try:
+            return self._place(oid).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
+    def put(self, pointer: Pointer, path: Path, count: Count) -> None:
+        """See ``Store``; ArtifactError when the file is damaged or not taken."""
+        place, incoming = self._place(pointer.oid), self._root / _INCOMING
+        temporary = incoming / f"{pointer.oid}.{secrets.token_hex(4)}"
+        try:
+            incoming.mkdir(parents=True, exist_ok=True)
+            sweep(incoming, _LEFT_SECONDS)
+            digest = copy_hashed(path, temporary)
+            check_digest(pointer, path, digest)
+            temporary.chmod(READ_ONLY)
+            sync(temporary)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(place)
+            sync(place.parent)
+        except ArtifactError:
+            raise
+        except OSError as error:
+            raise _refused(self.url, error) from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        count(pointer.size)
+
+    def read(self, pointer: Pointer, start: int) -> Iterator[bytes]:
+        """See ``Store``; ArtifactError when it cannot be read."""
+        try:
+            with self._place(pointer.oid).open("rb", buffering=0) as file:
+                file.seek(start)
+                while piece := file.read(PIECE):
+                    yield piece
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
+
+class Bucket:
+    """A bucket, through the fsspec file system for its scheme; that finds the credentials where it always does.
+
+    Args:
+        url: of the bucket, or a folder in it.
+        extra: the extra of gtrack that brings the file system.
+    """
+
+    def __init__(self, url: str, extra: str) -> None:
+        self.url = without_secrets(url)
+        self._scheme = url.partition("://")[0]
+        try:
+            from fsspec.core import url_to_fs  # takes 60 ms
+
+            found = url_to_fs(url.rstrip("/"))
+        except ImportError as error:
+            raise ArtifactError(
+                f"{self.url} cannot be reached without another package: pip install 'gtrack[{extra}]' ({error})."
+            ) from error
+        except Exception as error:  # each file system has errors of its own
+            raise _refused(self.url, error) from error
+        self._fs: Any = found[0]
+        self._root = str(found[1])
+        self._slots = Semaphore(AT_ONCE)
+
+    def _key(self, oid: str) -> str:
+        return f"{self._root}/{oid[:2]}/{oid[2:4]}/{oid}"
+
+    def size(self, oid: str) -> int | None:
+        """See ``Store``; ArtifactError when it cannot be told."""
+        try:
+            found = (
+                self._fs.info(self._key(oid), refresh=True) if self._scheme == "s3" else self._fs.info(self._key(oid))
+            )
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # as above
+            raise _refused(self.url, error) from error
+        return int(found["size"]) if found.get("type") == "file" else None
+
+    def put(self, pointer: Pointer, path: Path, count: Count) -> None:
+        """See ``Store``; ArtifactError when the file is damaged or not taken."""
+        check_digest(pointer, path, digest_of(path)[0])
+        key = self._key(pointer.oid)
+        try:
+            if pointer.size <= PIECE:
+                self._fs.pipe_file(key, path.read_bytes())
+                count(pointer.size)
+            elif self._scheme == "s3":
+                put_in_parts(self._fs, key, path, pointer.size, PIECE, self._slots, count)
+            else:
+                self._stream(key, path, count)
+        except Exception as error:  # as above
+            with suppress(ArtifactError):
+                if self.size(pointer.oid) == pointer.size:  # another process put it there, with the parts of both
+                    return
+            raise _refused(self.url, error) from error
+        there = self.size(pointer.oid)
+        if there != pointer.size:
+            raise ArtifactError(
+                f"{self.url} took {pointer.oid} ({pointer.size} bytes), but has {there} bytes of it now. Push again."
+            )
+
+    def _stream(self, key: str, path: Path, count: Count) -> None:
+        file = self._fs.open(key, "wb", block_size=PIECE)
+        try:
+            for piece in chunks(path):
+                file.write(piece)
+                count(len(piece))
+            file.close()
+        except BaseException:
+            with suppress(AttributeError):
+                file.closed = True  # to close it would give what there is of it the name of the whole
+            raise
+
+    def read(self, pointer: Pointer, start: int) -> Iterator[bytes]:
+        """See ``Store``; ArtifactError when it cannot be read."""
+        key = self._key(pointer.oid)
+        for at in range(start, pointer.size, PIECE):
+            end = min(at + PIECE, pointer.size)
+            try:
+                piece: bytes = self._fs.cat_file(key, start=at, end=end)
+            except Exception as error:  # as above
+                raise _refused(self.url, error) from error
+            if len(piece) != end - at:
+                raise ArtifactError(
+                    f"{self.url} gave {len(piece)} bytes of {pointer.oid} instead of {end - at}. Try again."
+                )
+            yield piece
+
+
+def check_digest(pointer: Pointer, path: Path, digest: str) -> None:
+    """Check that what was read of a file is what its pointer names.
+
+    Raises:
+        ArtifactError: it is not.
+    """
+    if digest != pointer.oid:
+        raise ArtifactError(
+            f"{path} is damaged: its content has the sha256 {digest}, not the one that it is named after. "
+            "'git lfs fsck' tells of all such files; a copy of it elsewhere can take its place."
+        )
+
+
+def sweep(directory: Path, seconds: float) -> None:
+    """Remove the files of a directory that nobody has written to for a while: what processes that were killed left."""
+    before = time.time() - seconds
+    for entry in list(os.scandir(directory)):
+        with suppress(OSError):  # another process is quicker, or it is another user's
+            if entry.stat(follow_symlinks=False).st_mtime < before:
+                Path(entry.path).unlink()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or what a directory lists, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(url: str, error: Exception) -> ArtifactError:
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    words = without_secrets(" ".join(said.split()))[:_SHOWN]
+    return ArtifactError(f"{url} cannot be used: {words.removesuffix('.')}.")
