@@ -289,7 +289,11 @@ class Project:
         Raises:
             CommitFailed: nothing was committed; see ``RunStore.commit``.
         """
-        unkept = self._fulfil(live, run, self.store.commit(live, run))
+        return self._kept(live, run, self.store.commit(live, run))
+
+    def _kept(self, live: LiveDir, run: Run, commit: str | None = None) -> tuple[str, ...]:
+        """Do what follows the commit of a run; again when its process died on the way."""
+        unkept = self._fulfil(live, run, commit)
         if self.config.auto_push:
             AutoPush(self.repo).want()
         return unkept
@@ -327,7 +331,7 @@ class Project:
                 note = read_exit(live.path)
                 status = Status.KILLED if run.status is Status.RUNNING else run.status
                 run = live.finish(status, run.ended or (note.ended if note else None), run.exit_code, None)
-            unkept = self._fulfil(live, run) if self.store.is_committed(live) else self.commit(live, run)
+            unkept = self._kept(live, run) if self.store.is_committed(live) else self.commit(live, run)
             live.remove()
             return Recovered(run, unkept=unkept)
         except GTrackError as error:

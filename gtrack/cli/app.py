@@ -34,6 +34,9 @@ _COMMANDS = {
     "gtrack.cli.models": ("models",),
     "gtrack.cli.registering": ("register", "promote", "demote", "deprecate"),
     "gtrack.cli.verifying": ("verify",),
+    "gtrack.cli.cloning": ("clone",),
+    "gtrack.cli.sharing": ("push", "pull", "sync"),
+    "gtrack.cli.retention": ("gc", "rm", "restore", "pin"),
     "gtrack.cli.editing": ("tag", "note", "init", "recover"),
 }
 """Which module has which commands, in the order of ``gtrack --help``."""

@@ -12,10 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import TYPE_CHECKING
 
-from gtrack.errors import GitError, UsageError
+from gtrack.errors import GitError, UsageError, nearest
+from gtrack.git.progress import Tell, run_answering
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -28,7 +30,11 @@ _STALLED = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": "120"}
 _DURABLE = ("-c", "core.fsync=committed,loose-object,reference", "-c", "core.fsyncMethod=batch")
 _SSH = "ssh -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 # How git tells of a ref that somebody else has made since we looked: by its own look at the remote, or the remote's lock.
-_QUICKER = re.compile(r"already exists|fetch first|cannot lock ref|failed to update ref|stale info")
+_QUICKER = re.compile(
+    r"already exists|fetch first|cannot lock ref|failed to update ref|stale info|incorrect old value|but expected"
+)
+_PLACE = re.compile(r"[:/\\]")
+_PUSHED = "pushed to"
 _NO_ATOMIC = "does not support --atomic"
 _SECRET = re.compile(r"(?P<start>https?://|://[^/@\s:]*:)[^/@\s]+@")
 _WORDS_OF_REMOTE = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
@@ -75,6 +81,19 @@ def default_remote(repo: Repository) -> str:
     raise UsageError("This repository has no remote to publish to. Name one: git remote add origin URL.")
 
 
+def known_remote(repo: Repository, remote: str) -> str:
+    """Return a remote that somebody named: one of this repository, or a URL, or a path that is there.
+
+    Raises:
+        UsageError: it is none; the message names the nearest.
+    """
+    names = repo.run("remote").decode(errors="replace").split()
+    if check_remote(remote) in names or _PLACE.search(remote) or Path(remote).is_dir():
+        return remote
+    has = f"Here are: {', '.join(names)}." if names else "This repository has none: git remote add origin URL."
+    raise UsageError(f"There is no remote {remote!r}.{nearest(remote, names)} {has}")
+
+
 def check_remote(remote: str) -> str:
     """Return the name or URL of a remote.
 
@@ -105,20 +124,27 @@ def list_remote_refs(repo: Repository, remote: str, *patterns: str) -> dict[str,
     command = ("ls-remote", "--refs", "--", check_remote(remote), *patterns)
     code, out, err = _transfer(repo, command, _ASK_SECONDS)
     if code != 0:
-        raise _unreachable(remote, "asked", err)
+        raise unreachable(remote, "asked", err)
     lines = [line.split("\t", 1) for line in out.decode(errors="replace").splitlines() if "\t" in line]
     return {ref: oid for oid, ref in lines}
 
 
-def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str]) -> None:
+def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str], tell: Tell | None = None) -> None:
     """Fetch refs by their refspecs; one without a destination brings the objects alone.
+
+    Args:
+        repo: the repository.
+        remote: name or URL.
+        refspecs: what is fetched.
+        tell: is told how far it is.
 
     Raises:
         GitError: the remote cannot be reached, a ref is gone, or a local one is in the way.
     """
     plain = (
-        "--quiet",
+        "--progress" if tell else "--quiet",
         "--no-tags",
+        "--refmap=",  # else git moves its remote-tracking refs along, whatever they were at
         "--no-prune",
         "--no-recurse-submodules",
         "--no-write-fetch-head",
@@ -126,9 +152,9 @@ def fetch_refs(repo: Repository, remote: str, refspecs: Sequence[str]) -> None:
     )
     command = (*_DURABLE, "fetch", *plain, "--stdin", "--", check_remote(remote))
     stdin = "".join(f"{refspec}\n" for refspec in refspecs).encode()
-    code, _, err = _transfer(repo, command, _MOVE_SECONDS, stdin)
+    code, _, err = _transfer(repo, command, _MOVE_SECONDS, stdin, tell)
     if code != 0:
-        raise _unreachable(remote, "fetched from", err)
+        raise unreachable(remote, "fetched from", err)
 
 
 def push_new(repo: Repository, remote: str, refs: Sequence[PushedRef]) -> None:
@@ -151,6 +177,37 @@ def push_new(repo: Repository, remote: str, refs: Sequence[PushedRef]) -> None:
         raise _rejected(remote, taken, *told)
 
 
+def push_move(
+    repo: Repository,
+    remote: str,
+    one: PushedRef,
+    expected: str | None,
+    tell: Tell = lambda *_: None,
+    *,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Move one ref of a remote, which must be where it was seen.
+
+    Args:
+        repo: the repository.
+        remote: name or URL.
+        one: the ref, and where it shall be.
+        expected: the id of the commit that it is at; None where it is not there yet.
+        tell: is told how far it is.
+        env: further environment variables of git and its hooks.
+
+    Raises:
+        PushRejected: the remote refused; the message has its words.
+        GitError: it cannot be reached, or does not answer.
+    """
+    options = ("--porcelain", "--progress", "--no-follow-tags", f"--force-with-lease={one.ref}:{expected or ''}")
+    command = ("push", *options, "--", check_remote(remote), f"{one.oid}:{one.ref}")
+    code, out, err = _transfer(repo, command, _MOVE_SECONDS, None, tell, env or {})
+    if code != 0:
+        texts = out.decode(errors="replace"), err.decode(errors="replace")
+        raise _rejected(remote, (), *texts, nothing="so nothing was changed there")
+
+
 def _push(repo: Repository, remote: str, refs: Sequence[PushedRef], *options: str) -> tuple[str, str] | None:
     """Push, and return what git said of the refs and beside that when it failed; None when all is there."""
     refspecs = [f"{one.oid}:{one.ref}" for one in refs]
@@ -159,14 +216,20 @@ def _push(repo: Repository, remote: str, refs: Sequence[PushedRef], *options: st
     return None if code == 0 else (out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def _rejected(remote: str, taken: Sequence[str], out: str, err: str) -> GitError:
+def _rejected(
+    remote: str,
+    taken: Sequence[str],
+    out: str,
+    err: str,
+    nothing: str = "so nothing was changed, there or here",
+) -> GitError:
     refused = [line.split("\t") for line in out.splitlines() if line.startswith("!")]
     if not refused:
-        return _unreachable(remote, "pushed to", err.encode())
+        return unreachable(remote, _PUSHED, err.encode())
     # With --atomic the others are refused because one was; when two pushes meet in the remote's transaction, all are, and only
     # what it wrote on the way says why.
     reasons = {
-        fields[1].partition(":")[2].removeprefix("refs/tags/"): fields[2]
+        fields[1].partition(":")[2].removeprefix("refs/tags/").removeprefix("refs/heads/"): fields[2]
         for fields in refused
         if len(fields) > 2 and "atomic" not in fields[2]
     }
@@ -176,42 +239,53 @@ def _rejected(remote: str, taken: Sequence[str], out: str, err: str) -> GitError
     )
     each = "; ".join(f"{ref} {reason}" for ref, reason in reasons.items()) or "all of it"
     told = "".join(f"\n  remote: {line}" for line in words)
-    nothing = "so nothing was changed, there or here"
     if taken:
         there = ", ".join(ref.removeprefix("refs/tags/") for ref in taken)
         nothing = f"after it had taken {there} (which the next push, or git fetch --tags, brings here)"
-    return PushRejected(f"{remote} refused, {nothing}: {each}{told}", quicker=bool(quicker))
+    return PushRejected(f"{without_secrets(remote)} refused, {nothing}: {each}{told}", quicker=bool(quicker))
 
 
-def _unreachable(remote: str, done: str, err: bytes) -> GitError:
-    said = _without_secrets(" ".join(err.decode(errors="replace").split()).removeprefix("fatal: ")) or "it says nothing"
-    remote = _without_secrets(remote)
-    hint = " Let git keep the credentials (git help credentials), or push once by hand." if _DENIED.search(said) else ""
+def unreachable(remote: str, done: str, err: bytes) -> GitError:
+    """Return the error that a remote cannot be ``done`` (``fetched from``, say) with, of what git wrote to stderr."""
+    said = without_secrets(" ".join(err.decode(errors="replace").split()).removeprefix("fatal: ")) or "it says nothing"
+    remote = without_secrets(remote)
+    hint = (
+        " Let git keep the credentials (git help credentials), or do it once by hand." if _DENIED.search(said) else ""
+    )
+    if hint and done == _PUSHED:
+        hint += " Or you are not one of those who may push there."
     return GitError(f"The remote {remote} cannot be {done}: {said}{hint}")
 
 
 def _transfer(
-    repo: Repository, command: Sequence[str], seconds: float, stdin: bytes | None = None
+    repo: Repository,
+    command: Sequence[str],
+    seconds: float,
+    stdin: bytes | None = None,
+    tell: Tell | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes, bytes]:
+    """Run git and return its exit code, stdout and stderr; with ``tell`` the time-out counts from its last sign of life."""
     config = repo.config()
-    stalled = [
-        part for key, value in _STALLED.items() if key.lower() not in config for part in ("-c", f"{key}={value}")
-    ]
-    words = repo.own_command(*stalled, *command)
+    words = repo.own_command(*stall_options(config), *command)
+    if tell is not None:
+        env = {**transfer_environment(config), **(more or {})}
+        code, out, said = run_answering(words, env, tell, stdin, silence=seconds)
+        return code, out, said.encode()
     source = DEVNULL if stdin is None else PIPE
-    with Popen(words, stdin=source, stdout=PIPE, stderr=PIPE, env=_environment(config)) as process:
+    with Popen(words, stdin=source, stdout=PIPE, stderr=PIPE, env=transfer_environment(config)) as process:
         try:
             out, err = process.communicate(stdin, timeout=seconds)
         except TimeoutExpired:
-            _end(process)
+            end_with_children(process)
             return -1, b"", f"no answer within {seconds:.0f} s".encode()
         except BaseException:
-            _end(process)
+            end_with_children(process)
             raise
     return process.returncode, out, err
 
 
-def _end(process: Popen[bytes]) -> None:
+def end_with_children(process: Popen[bytes]) -> None:
     """End git and what it has started: ssh, or a helper for http, would hold the pipes open, and go on."""
     import psutil  # takes 20 ms
 
@@ -222,11 +296,18 @@ def _end(process: Popen[bytes]) -> None:
     process.kill()
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """Return what git said without the passwords and tokens of URLs in it."""
     return _SECRET.sub(r"\g<start>***@", text)
 
 
-def _environment(config: Mapping[str, str]) -> Mapping[str, str]:
+def stall_options(config: Mapping[str, str]) -> list[str]:
+    """Return the options of git that end a transfer which stands still, where the user's settings do not say when."""
+    return [part for key, value in _STALLED.items() if key.lower() not in config for part in ("-c", f"{key}={value}")]
+
+
+def transfer_environment(config: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of git that talks to a remote: it asks nothing, and speaks English."""
     env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "LANGUAGE": "C"}
     if not {"GIT_SSH_COMMAND", "GIT_SSH"} & env.keys() and "core.sshcommand" not in config:
         env["GIT_SSH_COMMAND"] = _SSH

@@ -129,7 +129,11 @@ class CatFile:
         stdout = _pipe(process.stdout)
         header = stdout.readline()
         if not header:
-            raise GitError(f"git cat-file stopped: {_text(_pipe(process.stderr).read()) or 'no message'}")
+            said = _text(_pipe(process.stderr).read())
+            if "promisor remote" in said:  # a partial clone, and what was asked for is not here
+                reason = " ".join(said.split())
+                raise GitError(f"This clone left what is asked for with its remote, which does not give it: {reason}")
+            raise GitError(f"git cat-file stopped: {said or 'no message'}")
         if header.endswith((b" missing\n", b" ambiguous\n")):
             return None
         oid, kind, size = header.split()
@@ -298,6 +302,11 @@ class Repository:
             roots.append((link.parent / there).parent)
         roots = [root.resolve() for root in roots]
         return [root for at, root in enumerate(roots) if root not in roots[:at] and root.is_dir()]
+
+
+def command_at(directory: Path, *args: str) -> list[str]:
+    """Return the words that run git in a directory that need not be in a repository, with the user's own settings."""
+    return [*_prefix(), "git", "-C", str(directory), *args]
 
 
 def _start(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 REFUSED = 9
 """Exit code of ``gtrack.cli.hook`` for what may not be; any other but 0 means that gtrack itself could not be asked."""
 
+_PARTIAL_CLONES = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant")
+"""What lets clones leave large files here, and fetch each when it is asked for."""
 _MARK = "# Made by 'gtrack init --server'"
 _HOOK = """\
 #!/bin/sh
@@ -77,6 +79,8 @@ def initialise_server(path: Path, branch: str | None = None) -> Server:
         else:
             repo = _bare_at(path)
         _check_hooks(repo)
+        for key in _PARTIAL_CLONES:
+            repo.run("config", key, "true")
         _place(repo.common_dir / "hooks" / "update")
     except OSError as error:
         raise GTrackError(f"{path} cannot be made a server: {error.strerror or error}.") from error

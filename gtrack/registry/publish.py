@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError, RefChanged
 from gtrack.git.objects import Identity
+from gtrack.git.promisor import commits_here
 from gtrack.git.refs import Update, update
 from gtrack.git.remotes import PushedRef, PushRejected, fetch_refs, list_remote_refs, push_new, push_url
 from gtrack.git.tags import TAGS, NewTag, Tag, make_tags, place_tags, read_tags
@@ -66,7 +67,7 @@ def publish(
         GTrackError: a tag that was made here cannot be published beside those of the remote; the message says which and why.
         GitError: the remote cannot be reached; no tag was made here.
     """
-    publishing = _Publishing(repo, reader, remote, push_url(repo, remote), name, identity)
+    publishing = Publishing(repo, reader, remote, push_url(repo, remote), name, identity)
     for attempt in range(1, _TRIES + 1):
         try:
             publishing.attempt(plan, make)
@@ -77,8 +78,29 @@ def publish(
             time.sleep(random.SystemRandom().uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be published of one model, by name and object id.
+
+    Attributes:
+        model: the model.
+        new: what the remote gets.
+        settled: what becomes of names here: None where a tag goes.
+        here: what they name now.
+    """
+
+    model: str
+    new: Mapping[str, str]
+    settled: Mapping[str, str | None]
+    here: Mapping[str, str]
+
+    def refs(self) -> list[PushedRef]:
+        """Return what is pushed: versions before what is said of them."""
+        return [PushedRef(f"{TAGS}{tag}", self.new[tag]) for tag in sorted(self.new, key=_is_stage)]
+
+
 @dataclass
-class _Publishing:
+class Publishing:
     """One model and one remote; ``place`` is where to look at what the remote has."""
 
     repo: Repository
@@ -93,6 +115,18 @@ class _Publishing:
     def attempt(self, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> None:
         """Look, make and push once."""
         self.theirs = self._listed()
+        made = self.prepare(plan, make)
+        self.pushed = made.new
+        if made.new:
+            push_new(self.repo, self.remote, made.refs())
+        self.complete(made)
+
+    def prepare(self, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> Prepared:
+        """Make the objects of what is to be published beside ``theirs``, and bring what of these is not here.
+
+        Raises:
+            GTrackError: a tag that was made here cannot be published beside those of the remote.
+        """
         here = {tag.name: tag for tag in self.reader.ledger(self.name).tags}
         self._fetch({tag.oid for tag in here.values()})
         there = {tag.name: tag for tag in read_tags(self.repo, self.theirs)}
@@ -112,14 +146,14 @@ class _Publishing:
         self._check_free([str(act.name) for act in acts], ledger, {tag.name for tag in others})
         new = {tag.name: tag.oid for tag in replayed}
         new.update(zip((str(act.name) for act in acts), make(acts), strict=True))
-        self.pushed = new
-        if new:
-            first = sorted(new, key=_is_stage)
-            push_new(self.repo, self.remote, [PushedRef(f"{TAGS}{tag}", new[tag]) for tag in first])
         # What was only here becomes what the remote has of that name, or goes.
         settled = {tag.name: self.theirs.get(tag.name) for tag in (*ours, *idle) if tag not in others}
-        self._name(settled | new, {tag.name: tag.oid for tag in here.values()})
-        remember(self.repo, new.values())
+        return Prepared(self.name, new, settled, {tag.name: tag.oid for tag in here.values()})
+
+    def complete(self, made: Prepared) -> None:
+        """Name here what the remote has now."""
+        self._name({**made.settled, **made.new}, made.here)
+        remember(self.repo, made.new.values())
 
     def is_overtaken(self) -> bool:
         """Tell whether the remote has other tags of the model by now: a hook, too, refuses what comes too late."""
@@ -146,8 +180,8 @@ class _Publishing:
     def _fetch(self, here: Collection[str]) -> None:
         """Fetch what the remote has and is not here; names it gets afterwards, where these are free."""
         wanted = {tag: oid for tag, oid in self.theirs.items() if oid not in here}
-        found = self.repo.objects.many(list(wanted.values()))
-        missing = [f"{TAGS}{tag}" for tag, one in zip(wanted, found, strict=True) if one is None]
+        found = commits_here(self.repo, wanted.values())
+        missing = [f"{TAGS}{tag}" for tag, oid in wanted.items() if oid not in found]
         if len(missing) > _MOST_NAMED:  # git compares each name with each ref, which takes minutes for thousands
             missing = self._patterns()
         if missing:

@@ -48,3 +48,28 @@ class ProgressLine:
         if self._shown:
             self._console.file.write(_ERASED)
             self._console.file.flush()
+
+
+class ProgressStages:
+    """A progress line for what is done one after the other.
+
+    Args:
+        console: where, see ``ProgressLine``.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._what = ""
+        self._line: ProgressLine | None = None
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Say what is being done, and how much of how much."""
+        if what != self._what or self._line is None:
+            self.close()
+            self._what, self._line = what, ProgressLine(self._console, what)
+        self._line.tell(done, total)
+
+    def close(self) -> None:
+        """Erase the line."""
+        if self._line is not None:
+            self._line.close()

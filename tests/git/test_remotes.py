@@ -14,7 +14,9 @@ from gtrack.git.remotes import (
     PushRejected,
     default_remote,
     fetch_refs,
+    known_remote,
     list_remote_refs,
+    push_move,
     push_new,
     push_url,
 )
@@ -156,3 +158,32 @@ def test_two_pushes_that_meet_in_the_lock_of_a_ref(here: Repository, bare: Path)
 def test_an_option_is_no_remote(here: Repository, remote: str) -> None:
     with pytest.raises(UsageError, match="is no remote"):
         list_remote_refs(here, remote, "refs/tags/*")
+
+
+@pytest.mark.parametrize("remote", ["origin", "https://example.org/x.git", "host:x.git", "../x"])
+def test_what_is_a_remote(here: Repository, remote: str) -> None:
+    assert known_remote(here, remote) == remote
+
+
+def test_what_is_none(here: Repository, git: Git) -> None:
+    with pytest.raises(UsageError, match=r"no remote 'orgin'\. Did you mean 'origin'\? Here are: origin\."):
+        known_remote(here, "orgin")
+    git("remote", "remove", "origin")
+    with pytest.raises(UsageError, match="This repository has none: git remote add origin URL"):
+        known_remote(here, "origin")
+
+
+def test_a_ref_is_moved_from_where_it_was_seen_alone(here: Repository, bare: Path) -> None:
+    head, ref = str(here.resolve("HEAD")), "refs/heads/x"
+    told: list[str] = []
+    push_move(here, "origin", PushedRef(ref, head), None, lambda what, *_: told.append(what))
+    assert run_git("rev-parse", ref, cwd=bare) == head
+    other = run_git("commit-tree", "-m", "other", "HEAD^{tree}", cwd=bare)
+    run_git("update-ref", ref, other, cwd=bare)
+    for seen in (head, None):
+        with pytest.raises(
+            PushRejected, match=r"origin refused, so nothing was changed there: x \[rejected\] \(stale"
+        ) as error:
+            push_move(here, "origin", PushedRef(ref, head), seen)
+        assert error.value.quicker
+    assert run_git("rev-parse", ref, cwd=bare) == other

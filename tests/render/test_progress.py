@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from gtrack.render import progress
-from gtrack.render.progress import ProgressLine
+from gtrack.render.progress import ProgressLine, ProgressStages
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, patience: float, *, terminal: bool) -> str:
@@ -36,3 +36,16 @@ def test_nothing_for_what_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_but_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn(monkeypatch, 0, terminal=False) == ""
+
+
+def test_one_thing_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE", 0)
+    monkeypatch.setattr(progress, "_EVERY", 0)
+    file = io.StringIO()
+    stages = ProgressStages(Console(file=file, force_terminal=True, width=80))
+    for what in ("Receiving objects", "Resolving deltas"):
+        stages.tell(what, 1, 2)
+        stages.tell(what, 2, 2)
+    stages.close()
+    lines = [line for line in file.getvalue().split("\r\x1b[2K") if line]
+    assert [line.split("  ")[0] for line in lines] == ["Receiving objects"] * 2 + ["Resolving deltas"] * 2

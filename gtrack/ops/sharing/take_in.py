@@ -1,0 +1,169 @@
+"""Take the runs branch of a remote into the one here: merged, or after a purge replayed on what the purge made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError
+from gtrack.git.refs import tracked
+from gtrack.ops.sharing.remote_branch import contains, last_known, note_seen
+from gtrack.store.merge.merge import merge
+from gtrack.store.merge.outcome import Conflict, Refused
+from gtrack.store.merge.places import Comparison
+from gtrack.store.merge.replay import replay
+from gtrack.store.purge import PurgeRecord, keep_backup, newest_twin, purges_since
+
+if TYPE_CHECKING:
+    from gtrack.ops.sharing.remote_branch import RemoteBranch
+    from gtrack.project import Project
+
+
+class Rewritten(GitError):
+    """The runs branch of a remote was rewritten by other means than a purge of gtrack; nothing was changed."""
+
+
+class Unpublished(GitError):
+    """The runs branch was purged here, and the remote does not know of it yet; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What came of taking a remote's branch in.
+
+    Attributes:
+        commit: where the branch here is now.
+        runs: ids of the runs that were added, changed or removed here.
+        merged: whether what was here was merged with what was there, and not just moved on to it.
+        conflicts: what could not be kept of both sides.
+        refused: what was left out.
+        purges: the purges that came along, the newest first.
+        backup: the ref that keeps where the branch was before these.
+        replayed: how many runs of ours were put on top of what a purge made.
+    """
+
+    commit: str
+    runs: tuple[str, ...] = ()
+    merged: bool = False
+    conflicts: tuple[Conflict, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    purges: tuple[PurgeRecord, ...] = ()
+    backup: str | None = None
+    replayed: int = 0
+
+    def followed_by(self, later: TakenIn) -> TakenIn:
+        """Return what came of taking in twice, one after the other."""
+        return TakenIn(
+            later.commit,
+            tuple(sorted({*self.runs, *later.runs})),
+            merged=self.merged or later.merged,
+            conflicts=(*self.conflicts, *later.conflicts),
+            refused=(*self.refused, *later.refused),
+            purges=(*later.purges, *self.purges),
+            backup=self.backup or later.backup,
+            replayed=self.replayed + later.replayed,
+        )
+
+
+def take_in(project: Project, branch: RemoteBranch, tip: str, *, accept_rewrite: bool = False) -> TakenIn:
+    """Take what a remote's branch has into the one here, which is made when there is none.
+
+    Args:
+        project: the project.
+        branch: the remote's branch.
+        tip: its newest commit, which is here with all that it reaches.
+        accept_rewrite: merge also when the remote's branch was rewritten.
+
+    Raises:
+        Rewritten: it was, and that is not accepted.
+        Unpublished: the branch here was purged, and the remote's was not.
+        GitError: git refuses, or the branch here is checked out.
+    """
+    steps = _TakingIn(project, branch, tip, accept_rewrite=accept_rewrite)
+    done = project.store.integrate(steps.build, f"gtrack: taken in from {branch.name}")
+    note_seen(project, branch, tip)
+    return done
+
+
+class _TakingIn:
+    def __init__(self, project: Project, branch: RemoteBranch, tip: str, *, accept_rewrite: bool) -> None:
+        self._project = project
+        self._repo = project.repo
+        self._branch = branch
+        self._tip = tip
+        self._accept = accept_rewrite
+
+    def build(self, local: str | None) -> TakenIn:
+        """Return where the branch goes from ``local``."""
+        if local is not None:
+            if contains(self._repo, local, self._tip):
+                if not self._accept:
+                    check_not_rewritten(self._project, self._branch, local, self._tip)
+                return TakenIn(local)
+            twin = newest_twin(self._repo, local, self._tip)
+            if twin is not None:
+                return self._after_purge(local, twin.known, twin.twin)
+            if newest_twin(self._repo, self._tip, local) is not None:
+                raise self._unpublished()
+            if not self._accept:
+                check_not_rewritten(self._project, self._branch, local, self._tip)
+        identity = self._project.identity()
+        made = merge(self._repo, local, self._tip, identity, source=self._branch.name)
+        merged = made.commit not in {local, self._tip} and local is not None
+        taken = made.taken if local is not None else self._new(made.commit)
+        return TakenIn(made.commit, taken, merged, made.conflicts, made.refused)
+
+    def _new(self, commit: str) -> tuple[str, ...]:
+        """Return what is new to a clone that has the branch only as its remote had it."""
+        before = tracked(self._repo, self._project.config.branch)
+        return tuple(sorted(Comparison(self._repo).between(before, commit).runs))
+
+    def _after_purge(self, local: str, known: str, twin: str) -> TakenIn:
+        """Put what is only here on top of what the purge made of the rest; what was here is kept by a backup ref."""
+        identity = self._project.identity()
+        made = replay(self._repo, self._tip, known, local, identity)
+        purges = purges_since(self._repo, twin, self._tip)
+        backup = keep_backup(self._repo, local, identity, datetime.now(timezone.utc))
+        commit = made.commit or self._tip
+        changed = Comparison(self._repo).between(local, commit).runs
+        return TakenIn(
+            commit,
+            tuple(sorted(changed)),
+            conflicts=made.conflicts,
+            purges=purges,
+            backup=backup.ref,
+            replayed=len(made.runs),
+        )
+
+    def _unpublished(self) -> Unpublished:
+        return Unpublished(
+            f"Runs were purged from {self._project.config.branch} here, and {self._branch.name} still has them; merged, they "
+            f"would be back. Publish the purge: gtrack push {self._branch.name} --purged. Or undo it: gtrack restore."
+        )
+
+
+def check_not_rewritten(project: Project, branch: RemoteBranch, local: str, tip: str) -> None:
+    """Check that a remote's branch has all that it is known to have had.
+
+    Args:
+        project: the project.
+        branch: the remote's branch.
+        local: where the branch is here.
+        tip: where it is there, which is here, too.
+
+    Raises:
+        Rewritten: it was forced to something else, or back.
+    """
+    repo = project.repo
+    known = last_known(repo, branch, local)
+    if known is None or contains(repo, tip, known):
+        return
+    gone = int(repo.run("rev-list", "--count", "--first-parent", known, f"^{tip}"))
+    lost = f"{gone} commit{' is' if gone == 1 else 's are'} gone from it"
+    raise Rewritten(
+        f"{project.config.branch} of {branch.name} was rewritten: it was at {known[:10]} when it was last seen, and "
+        f"{tip[:10]}, where it is now, does not contain that ({lost}). Nothing was changed, here or there. Find out who did "
+        f"it and why: 'git log {tip[:10]}' shows what is there. 'gtrack pull {branch.name} --accept-rewrite' merges it with "
+        "what is here, so that nothing of either is lost; the next push then brings back what is gone there."
+    )

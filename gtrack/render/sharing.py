@@ -1,0 +1,164 @@
+"""What was pushed and pulled, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from gtrack.render.table import DIM, write_line
+from gtrack.render.values import iso, plural, printable, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gtrack.ops.sharing.pull import Pulled
+    from gtrack.ops.sharing.push import Counted, Pushed
+    from gtrack.ops.sharing.take_in import TakenIn
+    from gtrack.registry.travel import Travelled
+
+_SHOWN = 10
+
+
+def write_pulled(console: Console, pulled: Pulled) -> None:
+    """Write what came from a remote, and what it means for what is here."""
+    for line in _pulled(pulled):
+        write_line(console, Text(printable(line)))
+    if pulled.large:
+        what = f"{plural(pulled.large, 'large artifact')} ({size(pulled.large_bytes)})"
+        write_line(console, Text(f"{what} came by name only: 'gtrack get RUN' fetches them.", DIM))
+
+
+def write_pushed(console: Console, pushed: Pushed) -> None:
+    """Write what a remote got, after what came from there on the way."""
+    if pushed.pulled is not None and _is_news(pushed.pulled):
+        write_pulled(console, pushed.pulled)
+    what = [*_runs(pushed.runs), *_tags(pushed.tags)]
+    if pushed.large:
+        what.append(f"{plural(pushed.large, 'large artifact')} ({size(pushed.large_bytes)})")
+    if what:
+        text = f"Pushed {', '.join(what)} to {pushed.remote}"
+    elif pushed.commits:
+        text = f"Pushed to {pushed.remote}, which had the runs already"
+    else:
+        text = f"{pushed.remote} has everything that is here"
+    write_line(console, Text(printable(text)))
+
+
+def problems_of(pulled: Pulled | None, pushed: Pushed | None = None) -> list[str]:
+    """Return what a person has to know, or to do, a sentence or more each; for stderr."""
+    found = list(_refused(pulled.taken)) if pulled is not None and pulled.taken is not None else []
+    # What conflicts when it is pulled is solved when it is pushed, or is told there.
+    tags = pushed.tags if pushed is not None else pulled.tags if pulled is not None else None
+    found += tags.problems if tags is not None else ()
+    if pushed is not None and pushed.lacking:
+        found.append(
+            f"{plural(len(pushed.lacking), 'large artifact')} are neither here nor with {pushed.remote}: nobody can have them "
+            f"from there. The first: sha256 {pushed.lacking[0][:12]}…"
+        )
+    return found
+
+
+def _pulled(pulled: Pulled) -> Iterator[str]:
+    taken = pulled.taken
+    if not pulled.has_runs:
+        yield f"{pulled.remote} has no runs yet"
+    if taken is None:
+        return
+    if taken.purges:
+        yield from _purged(pulled.remote, taken)
+    tags = _tags(pulled.tags)
+    runs = [plural(len(taken.runs), "run")] if taken.runs and not taken.purges else []
+    if runs or tags:
+        verb = "Merged" if taken.merged else "Pulled"
+        yield f"{verb} {', '.join([*runs, *tags])} from {pulled.remote}"
+    elif taken.merged:
+        yield f"Merged with {pulled.remote}, which had nothing else"
+    elif not taken.purges:
+        yield f"{pulled.remote} has nothing new"
+    yield from _conflicts(taken)
+
+
+def _purged(remote: str, taken: TakenIn) -> Iterator[str]:
+    for one in taken.purges:
+        what = plural(len(one.run_ids), "run")
+        yield f"{one.who} purged {what} of {remote} on {one.when:%Y-%m-%d %H:%M} UTC; they are gone here, too"
+    if taken.replayed:
+        yield f"{plural(taken.replayed, 'run')} that only you had came on top of what is left"
+    yield f"What was here before is kept for now: {taken.backup}"
+
+
+def _conflicts(taken: TakenIn) -> Iterator[str]:
+    if taken.conflicts:
+        yield f"{plural(len(taken.conflicts), 'value')} had been changed on both sides; the newest was kept:"
+    for one in taken.conflicts[:_SHOWN]:
+        where = f"{one.experiment} {one.run_id[:8]}".strip()
+        yield f"  {where}: {one.what}: kept {one.kept}, lost {one.lost}"
+    if len(taken.conflicts) > _SHOWN:
+        yield f"  … and {len(taken.conflicts) - _SHOWN} more, named in the merge commit"
+
+
+def _refused(taken: TakenIn) -> Iterator[str]:
+    if not taken.refused:
+        return
+    lines = [f"  {one.path}: {one.reason}" for one in taken.refused[:_SHOWN]]
+    if len(taken.refused) > _SHOWN:
+        lines.append(f"  … and {len(taken.refused) - _SHOWN} more, named in the merge commit")
+    head = f"Refused, and left out of what was taken ({len(taken.refused):,}), as gtrack never writes such:"
+    yield "\n".join([head, *lines])
+
+
+def _is_news(pulled: Pulled) -> bool:
+    taken = pulled.taken
+    return pulled.tags.tags > 0 or (taken is not None and bool(taken.runs or taken.merged or taken.purges))
+
+
+def _runs(runs: Counted) -> list[str]:
+    told = [plural(runs.added, "run")] if runs.added else []
+    told += [f"changes of {plural(runs.changed, 'run')}"] if runs.changed else []
+    return told + ([f"the removal of {plural(runs.removed, 'run')}"] if runs.removed else [])
+
+
+def _tags(tags: Travelled) -> list[str]:
+    told = [plural(tags.versions, "model version")] if tags.versions else []
+    other = tags.tags - tags.versions
+    return told + ([plural(other, "registry tag")] if other else [])
+
+
+def pulled_data(pulled: Pulled) -> dict[str, Any]:
+    """Return what ``pull --json`` gives."""
+    taken = pulled.taken
+    return {
+        "remote": pulled.remote,
+        "has_runs": pulled.has_runs,
+        "runs": list(taken.runs) if taken else [],
+        "merged": taken.merged if taken else False,
+        "versions": pulled.tags.versions,
+        "tags": pulled.tags.tags,
+        "large": {"objects": pulled.large, "bytes": pulled.large_bytes},
+        "conflicts": [vars(one) for one in (taken.conflicts if taken else ())],
+        "refused": [vars(one) for one in (taken.refused if taken else ())],
+        "purges": [
+            {"runs": list(one.run_ids), "who": one.who, "when": iso(one.when)}
+            for one in (taken.purges if taken else ())
+        ],
+        "backup": taken.backup if taken else None,
+        "replayed": taken.replayed if taken else 0,
+        "problems": list(pulled.tags.problems),
+    }
+
+
+def pushed_data(pushed: Pushed) -> dict[str, Any]:
+    """Return what ``push --json`` and ``sync --json`` give."""
+    return {
+        "remote": pushed.remote,
+        "runs": {"added": pushed.runs.added, "changed": pushed.runs.changed, "removed": pushed.runs.removed},
+        "moved": pushed.commits,
+        "versions": pushed.tags.versions,
+        "tags": pushed.tags.tags,
+        "large": {"objects": pushed.large, "bytes": pushed.large_bytes, "lacking": list(pushed.lacking)},
+        "tries": pushed.tries,
+        "problems": list(pushed.tags.problems),
+        "pulled": pulled_data(pushed.pulled) if pushed.pulled is not None else None,
+    }

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gtrack.ops.sharing.auto_push import last_failure
+from gtrack.project import Project
+from gtrack.records import Run
+from tests.cli.conftest import RunCommand, make
+from tests.cli.test_app import on_a_terminal
+from tests.conftest import run_git
+
+RUNS = "refs/heads/gtrack/runs"
+
+
+@pytest.fixture
+def bare(runs: list[Run], repo: Path, tmp_path: Path) -> Path:
+    """Return a bare repository that has the code alone, and is the remote of one that has three runs."""
+    assert len(runs) == 3
+    place = tmp_path / "bare.git"
+    run_git("clone", "--quiet", "--bare", "--single-branch", "--branch", "main", str(repo), str(place), cwd=tmp_path)
+    run_git("remote", "add", "origin", str(place), cwd=repo)
+    return place
+
+
+def test_push_pull_and_sync_say_what_they_did(gtrack: RunCommand, bare: Path, repo: Path, tmp_path: Path) -> None:
+    assert gtrack("pull").out == "origin has no runs yet\n"
+    assert gtrack("push").out == "Pushed 3 runs to origin\n"
+    assert gtrack("push").out == "origin has everything that is here\n"
+    run_git("clone", "--quiet", str(bare), str(tmp_path / "ben"), cwd=tmp_path)
+    make(tmp_path / "ben", "of Ben", 5)
+    make(repo, "of Ana", 6)
+    gtrack("register", "of Ana", "--model", "churn", "--artifact", "model.bin")
+    ben = ("-C", str(tmp_path / "ben"))
+    assert gtrack("push", "-q").out == ""
+    assert gtrack(*ben, "sync").out == "Merged 1 run, 1 model version from origin\nPushed 1 run to origin\n"
+    assert gtrack("pull").out == "Pulled 1 run from origin\n"
+    assert gtrack("pull").out == "origin has nothing new\n"
+    told = json.loads(gtrack("sync", "--json").out)
+    assert (told["remote"], told["moved"], told["tries"], told["pulled"]["runs"]) == ("origin", False, 1, [])
+    assert json.loads(gtrack("pull", "--json").out)["refused"] == []
+
+
+def test_what_is_wrong_is_said_in_one_message(gtrack: RunCommand, bare: Path, repo: Path) -> None:
+    for words, code, said in (
+        (("push", "orgin"), 2, "There is no remote 'orgin'. Did you mean 'origin'? Here are: origin."),
+        (("push", "--experiment", "tree"), 1, "No experiment 'tree' in this repository."),
+        (("push", "--purged", "--experiment", "forest"), 2, "--purged publishes the whole branch"),
+        (
+            ("pull", "https://ana:secret@127.0.0.1:1/x.git"),
+            1,
+            "The remote https://***@127.0.0.1:1/x.git cannot be asked",
+        ),
+    ):
+        done = gtrack(*words)
+        assert (done.code, done.out) == (code, "")
+        assert done.err.startswith(f"Error: {said}")
+        assert "secret" not in done.err
+
+
+def test_a_tag_that_is_refused_is_told_after_what_was_pushed(gtrack: RunCommand, bare: Path) -> None:
+    gtrack("register", "first", "--model", "churn", "--artifact", "model.bin")
+    hook = bare / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/tags/*) echo "Not today." >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    done = gtrack("push")
+    assert (done.code, done.out) == (1, "Pushed 3 runs to origin\n")
+    assert "remote: Not today." in done.err
+    assert done.err.endswith("Error: Not everything of the registry could be pushed to origin.\n")
+
+
+def test_when_nothing_can_be_taken_the_exit_code_says_so(gtrack: RunCommand, bare: Path, repo: Path) -> None:
+    gtrack("push")
+    experiments = run_git("rev-parse", f"{RUNS}:experiments", cwd=repo)
+    blob = run_git("rev-parse", "main:README.md", cwd=bare)
+    lines = f"040000 tree {experiments}\texperiments\n100644 blob {blob}\tREADME.md\n"
+    tree = run_git("mktree", cwd=bare, stdin=lines)
+    commit = run_git(f"--git-dir={bare}", "commit-tree", "-m", "A file", "-p", RUNS, tree, cwd=repo)
+    run_git("update-ref", RUNS, commit, cwd=bare)
+    done = gtrack("pull")
+    assert done.code == 1
+    assert "  README.md: a file, where only the directory 'experiments' belongs\n" in done.err
+    assert done.err.endswith("Error: Nothing of origin could be taken.\n")
+    assert run_git("ls-tree", "--name-only", RUNS, cwd=repo) == "experiments"
+
+
+def test_what_auto_push_asks_for_is_carried_out_quietly(gtrack: RunCommand, bare: Path, repo: Path) -> None:
+    mark = repo / ".git" / "gtrack" / "auto-push.wanted"
+    assert gtrack("push", "--auto", "--quiet").out == ""
+    assert run_git("for-each-ref", RUNS, cwd=bare) == ""  # nobody has asked
+    mark.touch()
+    done = gtrack("push", "--auto", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert run_git("rev-parse", RUNS, cwd=bare) == run_git("rev-parse", RUNS, cwd=repo)
+    bare.rename(bare.with_name("away"))
+    mark.touch()
+    assert gtrack("push", "--auto", "--quiet").code == 0
+    failure = last_failure(Project.open(repo))
+    assert failure is not None
+    assert "The remote origin cannot be asked" in failure.message
+
+
+def test_it_fits_a_terminal_of_80_columns(bare: Path, repo: Path) -> None:
+    assert on_a_terminal("push", cwd=repo, columns=80).splitlines()[-1] == "Pushed 3 runs to origin"
