@@ -166,12 +166,12 @@ def _write_stream(out: IO[bytes], count: int, rows: int, code: CodeState, chance
 
 
 def _committed_run(number: int, code: CodeState, chance: random.Random, digits: int) -> tuple[Run, dict[str, bytes]]:
-    run = _new_run(number, code, chance)
+    run, rows = _new_run(number, code, chance), _rows(chance, ROWS, digits)
     files = {
         RUN: encode_run(run),
         PARAMS: dumps(parameters(chance)).encode(),
-        METRICS: dumps(metrics(chance)).encode(),
-        HISTORY: _history(chance, ROWS, digits),
+        METRICS: dumps(dict(rows[-1])).encode(),
+        HISTORY: _encoded(rows),
     }
     return run, files
 
@@ -225,16 +225,22 @@ def metrics(chance: random.Random) -> dict[str, float]:
     return {name: chance.random() for name in _METRIC_NAMES}
 
 
-def _history(chance: random.Random, count: int, digits: int = 17) -> bytes:
-    encoder = RowEncoder()
-    begin = _BEGIN.timestamp()
-    rows = []
+def _history(chance: random.Random, count: int) -> bytes:
+    return _encoded(_rows(chance, count))
+
+
+def _rows(chance: random.Random, count: int, digits: int = 17) -> list[dict[str, float]]:
+    found = []
     for step in range(count):
         loss = math.exp(-step / 30) + chance.gauss(0, 0.02)
         values = (loss, loss * 1.1, 1 - loss / 2, 1 - loss / 1.8, 1 - loss / 3)
-        told = {name: float(f"{one:.{digits}g}") for name, one in zip(_METRIC_NAMES, values, strict=True)}
-        rows.append(encoder.encode(step, begin + step, told))
-    return b"".join(rows)
+        found.append({name: float(f"{one:.{digits}g}") for name, one in zip(_METRIC_NAMES, values, strict=True)})
+    return found
+
+
+def _encoded(rows: list[dict[str, float]]) -> bytes:
+    encoder, begin = RowEncoder(), _BEGIN.timestamp()
+    return b"".join(encoder.encode(step, begin + step, row) for step, row in enumerate(rows))
 
 
 def _inline(path: str, data: bytes) -> bytes:
