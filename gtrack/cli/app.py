@@ -34,6 +34,7 @@ _COMMANDS = {
     "gtrack.cli.models": ("models",),
     "gtrack.cli.registering": ("register", "promote", "demote", "deprecate"),
     "gtrack.cli.verifying": ("verify",),
+    "gtrack.cli.auditing": ("audit", "doctor"),
     "gtrack.cli.cloning": ("clone",),
     "gtrack.cli.sharing": ("push", "pull", "sync"),
     "gtrack.cli.retention": ("gc", "rm", "restore", "pin"),

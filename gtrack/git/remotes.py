@@ -115,14 +115,20 @@ def push_url(repo: Repository, remote: str) -> str:
     return repo.run("remote", "get-url", "--push", remote).decode(errors="replace").splitlines()[0]
 
 
-def list_remote_refs(repo: Repository, remote: str, *patterns: str) -> dict[str, str]:
+def list_remote_refs(repo: Repository, remote: str, *patterns: str, seconds: float | None = None) -> dict[str, str]:
     """Return full ref name to object id of the refs of a remote that match any of ``patterns`` (as ``git ls-remote`` does).
+
+    Args:
+        repo: the repository.
+        remote: name or URL.
+        patterns: which refs.
+        seconds: for how long it may take; two minutes, when None.
 
     Raises:
         GitError: the remote cannot be reached, or does not answer.
     """
     command = ("ls-remote", "--refs", "--", check_remote(remote), *patterns)
-    code, out, err = _transfer(repo, command, _ASK_SECONDS)
+    code, out, err = _transfer(repo, command, _ASK_SECONDS if seconds is None else seconds)
     if code != 0:
         raise unreachable(remote, "asked", err)
     lines = [line.split("\t", 1) for line in out.decode(errors="replace").splitlines() if "\t" in line]

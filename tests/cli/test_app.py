@@ -19,7 +19,7 @@ from tests.conftest import Git
 
 COMMANDS = [
     *("run", "ls", "show", "diff", "log", "get", "status", "watch", "best", "experiments", "index"),
-    *("register", "promote", "demote", "deprecate", "verify", "clone", "push", "pull", "sync"),
+    *("register", "promote", "demote", "deprecate", "verify", "audit", "doctor", "clone", "push", "pull", "sync"),
     *("gc", "rm", "restore", "pin", "tag", "note", "init", "recover", "plot", "models"),
 ]
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gtrack.formats.names import run_path
 from gtrack.project import Project
+from gtrack.records import Run
 from gtrack.writer import ActiveRun
 from tests.cli.conftest import RunCommand
 from tests.conftest import Git
@@ -30,7 +32,10 @@ def test_it_says_in_one_line_that_all_is_well(gtrack: RunCommand) -> None:
     done = gtrack("verify", "--registry")
     assert (done.code, done.err) == (0, "")
     assert done.out == "2 tags of 1 model: all is as it should be\n"
-    assert gtrack("verify").out == "2 tags of 1 model, compared with the 2 known before: all is as it should be\n"
+    assert gtrack("verify").out.splitlines() == [
+        "1 run, 1 commit of gtrack/runs: all is as it should be",
+        "2 tags of 1 model, compared with the 2 known before: all is as it should be",
+    ]
 
 
 @pytest.mark.usefixtures("project")
@@ -47,7 +52,8 @@ def test_errors_come_first_with_what_to_do_and_exit_code_1(gtrack: RunCommand, g
     assert lines[2].startswith("    → Find out who took it away, and bring it back")
     assert lines[4] == "Notes (1)"
     assert lines[-1] == "1 tag of 1 model, compared with the 2 known before: 1 error, 1 note"
-    found = json.loads(gtrack("verify", "--json").out)
+    found = json.loads(gtrack("verify", "--registry", "--json").out)
+    assert json.loads(gtrack("verify", "--json").out)["registry"] == found
     assert [one["tag"] for one in found["errors"]] == ["churn#production#1"]
     assert [one["tag"] for one in found["notes"]] == ["package@1.0.0"]
     accepted = gtrack("verify", "--accept")
@@ -71,4 +77,26 @@ def test_many_findings_of_one_kind_are_cut_short(gtrack: RunCommand, git: Git) -
         git("tag", f"churn#staging#{number}", "main")
     done = gtrack("verify")
     assert "  … and 8 more like these (--json has all)" in done.out.splitlines()
-    assert len(json.loads(gtrack("verify", "--json").out)["errors"]) == 28
+    assert len(json.loads(gtrack("verify", "--json").out)["registry"]["errors"]) == 28
+
+
+def test_a_run_that_is_damaged_is_an_error_of_the_runs(gtrack: RunCommand, runs: list[Run], git: Git) -> None:
+    index = {"GIT_INDEX_FILE": ".git/other"}
+    git("read-tree", "gtrack/runs", env=index)
+    path = f"{run_path(runs[0].experiment, runs[0].id)}/params.yaml"
+    git("update-index", "--cacheinfo", f"100644,{git('hash-object', '-w', '--stdin', stdin='a: [')},{path}", env=index)
+    made = git("commit-tree", git("write-tree", env=index), "-p", "gtrack/runs", "-m", "Tidy up")
+    git("update-ref", "refs/heads/gtrack/runs", made)
+    done = gtrack("verify")
+    assert (done.code, done.err) == (1, "Error: The runs have 1 error.\n")
+    assert done.out.splitlines()[1].startswith(f"  forest/{runs[0].id}: params.yaml is not valid YAML")
+    assert gtrack("verify", "second", "third").out == "2 runs: all is as it should be\n"
+    found = json.loads(gtrack("verify", "first", "--json").out)
+    assert [one["about"] for one in found["errors"]] == [f"forest/{runs[0].id}"]
+    assert "registry" not in found
+
+
+@pytest.mark.parametrize("words", [("last", "--all"), ("last", "--registry"), ("--registry", "--large")])
+def test_what_contradicts_itself_is_refused(gtrack: RunCommand, runs: list[Run], words: tuple[str, ...]) -> None:
+    assert runs
+    assert gtrack("verify", *words).code == 2

@@ -1,0 +1,96 @@
+"""Examine what gtrack stands on, and say what mends each thing; nothing is changed, and one broken thing hides no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gtrack.config import DIRECTORY, FILE, Config, load
+from gtrack.errors import ConfigError, GTrackError, NotARepository
+from gtrack.git.repo import Repository
+from gtrack.ops.checks import surroundings, upkeep
+from gtrack.ops.checks.symptoms import Diagnosis, Examine, Symptom, broken, well
+from gtrack.ops.retention.rules import parse_rules
+from gtrack.project import Project
+
+Tell = Callable[[str, int, int], None]
+
+_SETTINGS = "settings"
+
+
+def _rules(project: Project) -> Iterator[Symptom]:
+    """Examine what is only checked when it is used: retention rules, and what stages demand."""
+    try:
+        parse_rules(project.config.retention)
+        _ = project.registry.rules
+    except ConfigError as error:
+        yield broken(_SETTINGS, str(error), f"edit {DIRECTORY}/{FILE}")
+
+
+_EXAMINED: tuple[tuple[str, Examine], ...] = (
+    (_SETTINGS, _rules),
+    ("identity", surroundings.identity),
+    ("clone", surroundings.clone),
+    ("runs branch", surroundings.branch),
+    ("remotes", surroundings.remotes),
+    ("large artifacts", surroundings.large),
+    ("artifact store", surroundings.store),
+    ("index", upkeep.index),
+    ("runs that go on", upkeep.live),
+    ("locks", upkeep.locks),
+    ("pushes after runs", upkeep.auto_push),
+    ("backups", upkeep.backup_refs),
+    ("size", upkeep.size),
+    ("disk", upkeep.disk),
+)
+
+
+def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
+    """Examine the project that a directory is in.
+
+    Args:
+        start: the directory.
+        tell: is told what is examined, and how much of how much.
+    """
+    found = list(_guarded("git", lambda: surroundings.git_version(start)))
+    if Diagnosis(tuple(found)).broken:
+        return Diagnosis(tuple(found))
+    try:
+        repo = Repository.find(start)
+    except NotARepository as error:
+        found.append(broken("repository", str(error), "git init"))
+        return Diagnosis(tuple(found))
+    except (GTrackError, OSError) as error:
+        found.append(broken("repository", str(error), "git fsck"))
+        return Diagnosis(tuple(found))
+    found.append(well("repository", str(repo.root or repo.git_dir)))
+    config, told = _settings(repo)
+    found += told
+    project = Project(repo, config)
+    try:
+        for number, (topic, look) in enumerate(_EXAMINED):
+            tell(f"Examining {topic}", number, len(_EXAMINED))
+            found += _guarded(topic, lambda look=look: look(project))  # type: ignore[misc]
+    finally:
+        project.close()
+    return Diagnosis(tuple(found))
+
+
+def _guarded(topic: str, look: Callable[[], Iterator[Symptom]]) -> Iterator[Symptom]:
+    """Yield what an examination finds; when it fails itself, that."""
+    try:
+        yield from look()
+    except (GTrackError, OSError, sqlite3.Error) as error:
+        yield broken(topic, " ".join(str(error).split()), "git fsck")
+
+
+def _settings(repo: Repository) -> tuple[Config, list[Symptom]]:
+    path = f"{DIRECTORY}/{FILE}"
+    try:
+        config = load(repo.root)
+    except ConfigError as error:
+        text = f"{error} Everything below is examined with the defaults."
+        return Config(), [broken(_SETTINGS, text, f"edit {path}")]
+    is_there = repo.root is not None and (repo.root / DIRECTORY / FILE).exists()
+    return config, [well(_SETTINGS, path if is_there else "the defaults: there is no file of settings")]

@@ -1,0 +1,135 @@
+"""Whether the code of runs is here, and each run commit is that code and its one run directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError
+from gtrack.formats.names import EXPERIMENTS
+from gtrack.git.promisor import commits_here, is_partial
+from gtrack.git.refs import is_ancestor
+from gtrack.ops.checks.faults import BRING, DAMAGED, Fault, few, remark, wrong
+from gtrack.ops.checks.walk import paths_changed
+
+if TYPE_CHECKING:
+    from gtrack.git.repo import Repository
+    from gtrack.ops.checks.run_files import Directory
+
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_TREE = re.compile(rb"\Atree ([0-9a-f]+)\n((?:parent [0-9a-f]+\n)*)")
+
+
+def check_code(
+    repo: Repository,
+    directories: Sequence[Directory],
+    code: Mapping[str, str],
+    own: Mapping[str, str],
+    *,
+    is_cut: bool,
+) -> Iterator[Fault]:
+    """Find runs whose code is not here, or whose own commit is not what it should be.
+
+    Args:
+        repo: the repository.
+        directories: of the runs.
+        code: run id to the code commit that it names.
+        own: run id to its run commit.
+        is_cut: whether the branch's history is not wholly here: a run without a commit of its own may have one elsewhere.
+    """
+    shallow = _shallow(repo)
+    trees = _commits(repo, {oid for oid in {*code.values(), *own.values()} if _OID.match(oid)})
+    here = trees.keys()
+    pairs: dict[str, tuple[str, str]] = {}
+    for one in directories:
+        commit, run_commit = code.get(one.id), own.get(one.id)
+        if commit is not None and commit not in here:
+            what = f"its code {commit[:10]!r} is not here" if _OID.match(commit) else f"{commit[:40]!r} is no commit"
+            yield (remark if shallow and _OID.match(commit) else wrong)(one.name, what, BRING)
+        if run_commit is None:
+            if not is_cut:
+                yield remark(one.name, "the branch's history has no commit of its own for it")
+            continue
+        if run_commit not in trees:
+            yield (remark if shallow else wrong)(one.name, f"its own commit {run_commit[:10]} is not here", BRING)
+            continue
+        tree, parents = trees[run_commit]
+        if commit in here and run_commit not in shallow and parents[:1] != [commit]:
+            yield from _elsewhere(repo, one, str(commit), run_commit, parents)
+        if not parents or parents[0] in trees:
+            pairs[one.id] = (trees[parents[0]][0] if parents else _empty(repo), tree)
+    yield from _trees(repo, directories, own, pairs)
+
+
+def _elsewhere(
+    repo: Repository, one: Directory, commit: str, run_commit: str, parents: Sequence[str]
+) -> Iterator[Fault]:
+    """Find a run whose own commit does not stand on the code that it names."""
+    if not parents:
+        yield remark(
+            one.name, f"its own commit {run_commit[:10]} stands on no code: it was not here when the run ended"
+        )
+    elif is_ancestor(repo, commit, run_commit):
+        yield wrong(
+            one.name, f"it names the code {commit[:10]}, and its own commit stands on {parents[0][:10]}", DAMAGED
+        )
+    else:
+        yield wrong(
+            one.name, f"its code {commit[:10]} cannot be reached from its own commit {run_commit[:10]}", DAMAGED
+        )
+
+
+def _trees(
+    repo: Repository,
+    directories: Sequence[Directory],
+    own: Mapping[str, str],
+    pairs: Mapping[str, tuple[str, str]],
+) -> Iterator[Fault]:
+    """Find run commits whose tree is not the code and the run directory."""
+    known = [one for one in directories if one.id in pairs]
+    differing = list(dict.fromkeys(pair for pair in pairs.values() if pair[0] != pair[1]))
+    try:
+        told = dict(zip(differing, paths_changed(repo, differing), strict=True))
+    except GitError as error:
+        yield wrong("run commits", f"their trees cannot be compared with the code: {error}", BRING)
+        return
+    for one in known:
+        there, gone = told.get(pairs[one.id], ((), ()))
+        # Also under the experiment that it had before.
+        own_path = rf"{EXPERIMENTS}/[^/]+/{one.id[:2]}/{one.id}/"
+        outside = [path for path in there if not path.startswith(f"{one.place}/") and not re.match(own_path, path)]
+        outside += gone
+        commit = own[one.id][:10]
+        if outside:
+            yield wrong(one.name, f"its own commit {commit} changes the code, too: {few(outside)}", DAMAGED)
+        if len(outside) == len(there) + len(gone):
+            yield wrong(one.name, f"its own commit {commit} does not hold it", DAMAGED)
+
+
+def _commits(repo: Repository, oids: Collection[str]) -> dict[str, tuple[str, list[str]]]:
+    """Return commit to its tree and its parents, of those that are here and of the first parents of these."""
+    first = _parsed(repo, oids)
+    # A run commit's parent is the code that its run names, or should be.
+    return {**first, **_parsed(repo, {one for _, parents in first.values() for one in parents[:1]} - first.keys())}
+
+
+def _parsed(repo: Repository, names: Collection[str]) -> dict[str, tuple[str, list[str]]]:
+    found = {}
+    oids = sorted(commits_here(repo, names) if is_partial(repo) else names)
+    for oid, one in zip(oids, repo.objects.many(oids), strict=True):
+        head = _TREE.match(one.data) if one is not None and one.kind == "commit" else None
+        if head is not None:
+            found[oid] = (head[1].decode(), head[2].decode().replace("parent ", "").split())
+    return found
+
+
+def _shallow(repo: Repository) -> frozenset[str]:
+    try:
+        return frozenset((repo.common_dir / "shallow").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return frozenset()
+
+
+def _empty(repo: Repository) -> str:
+    return repo.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()

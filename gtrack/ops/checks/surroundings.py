@@ -1,0 +1,242 @@
+"""Examine what a clone stands in: git itself, who commits, the runs branch and its remotes, large artifacts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shlex import quote
+from subprocess import DEVNULL, PIPE, Popen
+from typing import TYPE_CHECKING
+
+from gtrack.errors import GitError, GTrackError
+from gtrack.git.lfs import MAX_POINTER, Pointer, is_here
+from gtrack.git.lfs_remote import is_installed
+from gtrack.git.promisor import commits_here, is_partial, promisor_remotes, sizes_here
+from gtrack.git.refs import list_refs
+from gtrack.git.remotes import list_remote_refs, without_secrets
+from gtrack.git.repo import command_at
+from gtrack.git.worktree import checked_out
+from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
+from gtrack.ops.checks.walk import walk
+from gtrack.ops.large.transfer import pointers_between
+from gtrack.store.large.stores import open_store
+
+if TYPE_CHECKING:
+    from gtrack.git.repo import Repository
+    from gtrack.project import Project
+
+_NEEDS = (
+    ((2, 33), "reading the branch's history"),
+    ((2, 34), "signatures with SSH keys"),
+    ((2, 36), "runs that survive a power failure (core.fsync)"),
+    ((2, 44), "not fetching in a partial clone what is only looked at"),
+)
+_LEAST = (2, 33)
+_WISHED = (2, 36)
+_VERSION = re.compile(r"([0-9]+)\.([0-9]+)")
+_SECONDS = 15.0
+_ARTIFACT = re.compile(r"experiments/[^/]+/[0-9a-f]{2}/[0-9a-f]{32}/artifacts/.")
+_NOBODY = "0" * 64
+_AT_ONCE = 8
+_OURS = "^(Experiment|Merged-From|Purged|Rewritten-From): |^Remove [0-9]+ runs? "
+
+
+def git_version(start: Path) -> Iterator[Symptom]:
+    """Examine which git there is."""
+    try:
+        with Popen(command_at(start, "version"), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as process:
+            said = process.communicate()[0].decode(errors="replace").strip()
+    except FileNotFoundError:
+        yield broken("git", "there is no git on the PATH", "install it: https://git-scm.com/downloads")
+        return
+    found = _VERSION.search(said)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    lacking = "; ".join(f"{'.'.join(map(str, least))} for {what}" for least, what in _NEEDS if version < least)
+    text = f"{said}{f'; needs {lacking}' if lacking else ''}"
+    if version < _LEAST:
+        yield broken("git", text, "install a newer git: https://git-scm.com/downloads")
+    elif version < _WISHED:
+        yield noted("git", text, "install a newer git: https://git-scm.com/downloads")
+    else:
+        yield well("git", text)
+
+
+def identity(project: Project) -> Iterator[Symptom]:
+    """Examine who commits."""
+    config = project.git_config()
+    names = os.environ.get("GIT_AUTHOR_NAME") or config.get("user.name")
+    mails = os.environ.get("GIT_AUTHOR_EMAIL") or config.get("user.email")
+    who = project.identity()
+    lacking = [key for key, value in (("user.name", names), ("user.email", mails)) if not (value or "").strip()]
+    if lacking:
+        text = f"git does not know {' and '.join(lacking)}; runs are committed as {who.name} <{who.email}>"
+        values = {"user.name": '"Your Name"', "user.email": "you@example.org"}
+        yield noted("identity", text, "; ".join(f"git config --global {key} {values[key]}" for key in lacking))
+    else:
+        yield well("identity", f"{who.name} <{who.email}>")
+
+
+def clone(project: Project) -> Iterator[Symptom]:
+    """Examine whether this clone has everything."""
+    repo = project.repo
+    if repo.root is None:
+        yield noted("clone", "a bare repository: runs can be read from it, but not made in it")
+    if (repo.common_dir / "shallow").exists():
+        yield noted("clone", "shallow: older history, and the code of older runs, is not here", "git fetch --unshallow")
+    if is_partial(repo):
+        remotes = ", ".join(promisor_remotes(repo))
+        yield well("clone", f"partial: what was left with {remotes} is fetched when it is asked for")
+
+
+def branch(project: Project) -> Iterator[Symptom]:
+    """Examine the runs branch here."""
+    repo, config = project.repo, project.config
+    tip = project.store.tip()
+    if tip is None:
+        yield well("runs branch", f"{config.branch}: no run was committed yet")
+        return
+    if is_partial(repo) and not commits_here(repo, [tip]):
+        yield broken("runs branch", f"{config.branch}: its commit {tip[:10]} is not here", "gtrack pull")
+        return
+    options = ("--first-parent", "--extended-regexp", "--encoding=UTF-8", f"--grep={_OURS}")
+    code, out, err = repo.answer("rev-list", *options, tip)
+    if code != 0:
+        said = " ".join(err.decode(errors="replace").split())
+        yield broken("runs branch", f"{config.branch}: its history is damaged: {said}", "git fsck; then fetch it anew")
+        return
+    commits = out.decode().split()
+    # Where the branch began, its first parent is a run commit, which says the same.
+    count = len(commits) - (len(commits) > 1 and not next(walk(repo, commits[-2])).parents)
+    mine = repo.resolve(config.ref) is not None
+    text = f"{config.branch}: {count:,} commits, {len(project.store.branch().locations()):,} runs"
+    yield well("runs branch", text if mine else f"{text}, on a remote; the first run makes the branch here")
+    place = checked_out(repo, config.ref)
+    if place is not None:
+        text = f"{config.branch} is checked out in {place}: no run can be committed"
+        yield broken("runs branch", text, f"git -C {quote(str(place))} switch -")
+
+
+# Remotes
+
+
+def remotes(project: Project) -> Iterator[Symptom]:
+    """Ask all remotes at once where the branch is there."""
+    names = project.repo.run("remote").decode(errors="replace").split()
+    if not names:
+        yield noted("remotes", "there is none: the runs are on this machine alone", "git remote add origin URL")
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for found in pool.map(lambda name: _remote(project, name), names):
+            yield from found
+
+
+def _remote(project: Project, name: str) -> Sequence[Symptom]:
+    topic = f"remote {name}"
+    try:
+        there = list_remote_refs(project.repo, name, project.config.ref, seconds=_SECONDS).get(project.config.ref)
+    except GTrackError as error:
+        return [broken(topic, str(error), f"git ls-remote {name}; git remote -v")]
+    try:
+        return [_compared(project, name, there)]
+    except GitError as error:
+        return [broken(topic, str(error), "gtrack pull")]
+
+
+def _compared(project: Project, name: str, there: str | None) -> Symptom:
+    repo, topic, branch_ = project.repo, f"remote {name}", project.config.branch
+    here = repo.resolve(project.config.ref)
+    if there is None:
+        return (
+            noted(topic, f"reachable; it has no {branch_} yet", f"gtrack push {name}")
+            if here
+            else well(topic, "reachable")
+        )
+    if here is None or there == here:
+        return well(topic, f"reachable; {branch_} is {'the same there' if here else 'there'}")
+    if there not in commits_here(repo, [there]):
+        return noted(topic, f"reachable; {branch_} has runs there that are not here", f"gtrack pull {name}")
+    seen = list_refs(repo, f"refs/gtrack/seen/{name}/{branch_}").get(f"refs/gtrack/seen/{name}/{branch_}")
+    if seen is not None and not _is_in(repo, seen, there):
+        text = f"reachable; {branch_} was rewritten there since {seen[:10]}: by a purge, or a forced push"
+        return noted(topic, text, f"gtrack pull {name}")
+    more, less = _is_in(repo, there, here), _is_in(repo, here, there)
+    if more:
+        count = repo.run("rev-list", "--first-parent", "--count", here, f"^{there}").decode().strip()
+        return noted(topic, f"reachable; {branch_} is {count} commits ahead of it", f"gtrack push {name}")
+    if less:
+        return noted(topic, f"reachable; {branch_} is behind it", f"gtrack pull {name}")
+    return noted(topic, f"reachable; both sides have runs that the other lacks on {branch_}", f"gtrack sync {name}")
+
+
+def _is_in(repo: Repository, older: str, newer: str) -> bool:
+    return repo.answer("merge-base", "--is-ancestor", older, newer)[0] == 0
+
+
+# Large artifacts
+
+
+def large(project: Project) -> Iterator[Symptom]:
+    """Examine git-lfs, and which large artifacts are here and were pushed."""
+    repo, tip = project.repo, project.store.tip()
+    pointers = _pointers(repo, tip) if tip is not None else []
+    absent = [pointer for pointer in pointers if not is_here(repo, pointer)]
+    text = f"{len(pointers):,} large contents in the runs, {len(absent):,} of them not here"
+    topic = "large artifacts"
+    if absent:
+        yield noted(topic, text, "gtrack get RUN")
+    elif pointers:
+        yield well(topic, text)
+    by_store = project.config.artifacts_remote is not None
+    if not is_installed():
+        needed = pointers and not by_store
+        said = "git-lfs is not installed: large artifacts cannot be pushed to, or fetched from, a git remote"
+        yield (
+            noted(topic, said, "install it: https://git-lfs.com") if needed else well(topic, "git-lfs is not installed")
+        )
+    elif not project.git_config().get("filter.lfs.process"):
+        said = "git-lfs is installed, and git does not know it: a checkout of a run shows pointers"
+        yield noted(topic, said, "git lfs install") if pointers else well(topic, said)
+    else:
+        yield well(topic, "git-lfs is installed, and git knows it")
+    yield from _not_pushed(project, tip)
+
+
+def _pointers(repo: Repository, tip: str) -> list[Pointer]:
+    """Return the pointers of the runs as they are now."""
+    lenient = ("--missing=allow-any",) if is_partial(repo) else ()
+    command = ("rev-list", "--objects", "--no-walk", f"--filter=blob:limit={MAX_POINTER + 1}", *lenient, tip)
+    lines = repo.run(*command).decode(errors="surrogateescape").splitlines()
+    named = (line.partition(" ") for line in lines)
+    blobs = [oid for oid, _, path in named if _ARTIFACT.match(path)]
+    if is_partial(repo):
+        blobs = list(sizes_here(repo, blobs))
+    found = (Pointer.decode(one.data) if one is not None else None for one in repo.objects.many(blobs))
+    return list(dict.fromkeys(pointer for pointer in found if pointer is not None))
+
+
+def _not_pushed(project: Project, tip: str | None) -> Iterator[Symptom]:
+    repo, branch_ = project.repo, project.config.branch
+    seen = {ref: oid for ref, oid in list_refs(repo, "refs/gtrack/seen").items() if ref.endswith(f"/{branch_}")}
+    for ref, oid in seen.items():
+        name = ref.removeprefix("refs/gtrack/seen/").removesuffix(f"/{branch_}")
+        waiting = pointers_between(repo, oid, tip) if tip is not None and tip != oid else []
+        if waiting:
+            text = f"{len(waiting):,} large contents were made since the last push to {name}"
+            yield noted("large artifacts", text, f"gtrack push {name}")
+
+
+def store(project: Project) -> Iterator[Symptom]:
+    """Ask the store of large artifacts for something that it has not got."""
+    url = project.config.artifacts_remote
+    if url is None:
+        return
+    shown = without_secrets(url)
+    try:
+        open_store(url).size(_NOBODY)
+    except GTrackError as error:
+        yield broken("artifact store", str(error), "artifacts.remote in .gtrack/config.yaml")
+    else:
+        yield well("artifact store", f"{shown} answers")

@@ -1,0 +1,307 @@
+"""The commits of the runs branch, the newest first, and what each of them changed; one after the other, as they are asked for.
+
+Only commits of the branch itself are read, no run commits and no code, so a first page of a long history takes no time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from gtrack.errors import GitError
+from gtrack.formats.names import EXPERIMENTS, decode_experiment
+from gtrack.git.trees import parse_tree
+from gtrack.store.purge import moment_of
+from gtrack.store.run_commits import is_branch_commit
+
+if TYPE_CHECKING:
+    from gtrack.git.repo import Repository
+
+NO_FETCH = {"GIT_NO_LAZY_FETCH": "1"}
+"""For git that reads trees: nothing is fetched to look at it (git 2.44; earlier ones ignore it)."""
+_NONE = "000000"
+_AT_FIRST, _AT_MOST = 32, 2000  # so many commits are compared by one git process
+MAX_CHANGES = 100_000
+"""So many files and directories of one commit are looked at."""
+_TREE_MODE = "040000"
+_RUN = re.compile(r"^Run: ([0-9a-f]{32})$", re.MULTILINE)
+_REWRITTEN = re.compile(r"^Rewritten-From: [0-9a-f]+\n", re.MULTILINE)
+_HEADER = re.compile(r"(?P<key>tree|parent|author|committer) (?P<value>.*)")
+_PERSON = re.compile(r"(?P<who>.*?) ?(?P<seconds>-?[0-9]{1,18})(?: [-+][0-9]{4})?\Z")
+_PLACE = re.compile(rf"{EXPERIMENTS}/([^/]+)/[0-9a-f]{{2}}/([0-9a-f]{{32}})/(.+)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class BranchCommit:
+    """A commit of the runs branch.
+
+    Attributes:
+        id: its id.
+        tree: the id of its tree.
+        base: the tree of its first parent on the branch; None for the first one, and where that parent is not here.
+        parents: those of its parents that are of the branch too.
+        own: the run commit that it merged; None when it is a later edit, or a merge.
+        who: its author, with the address.
+        when: when it was made.
+        message: subject and body.
+        is_cut: whether its parents are not here, though it has some: a shallow clone.
+    """
+
+    id: str
+    tree: str
+    base: str | None
+    parents: tuple[str, ...]
+    own: str | None
+    who: str
+    when: datetime
+    message: str
+    is_cut: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The first line of its message."""
+        return self.message.partition("\n")[0]
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that its message names."""
+        found = _RUN.search(self.message)
+        return found[1] if found else None
+
+
+class FileChange(NamedTuple):
+    """A file that a commit changed: its path, and mode and object id before and after (empty where there is none)."""
+
+    path: str
+    old_mode: str
+    mode: str
+    old: str
+    new: str
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was not there before."""
+        return not self.old
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is not there any more."""
+        return not self.new
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a directory, of which no more is told."""
+        return _TREE_MODE in (self.old_mode, self.mode)
+
+    @property
+    def place(self) -> tuple[str, str, str] | None:
+        """Experiment, run id and path below the run directory; None when it is not in one."""
+        found = _PLACE.match(self.path)
+        return (_experiment(found[1]), found[2], found[3]) if found else None
+
+
+_experiment = lru_cache(maxsize=1024)(decode_experiment)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A commit object: what its headers say."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    who: str
+    seconds: int
+    order: int
+    message: str
+
+
+def walk(repo: Repository, tip: str) -> Iterator[BranchCommit]:
+    """Yield the commits of the branch, the newest first; a parent never before all of its children that are known by then.
+
+    Args:
+        repo: the repository.
+        tip: the newest one.
+
+    Raises:
+        GitError: git refuses.
+    """
+    shallow = _shallow(repo)
+    first = _read(repo, [tip])[0]
+    if first is None:
+        raise GitError(f"{tip} is no commit.")
+    waiting = [(-first.order, 0, first)]
+    seen, number = {tip}, 0
+    while waiting:
+        _, _, commit = heapq.heappop(waiting)
+        is_cut = commit.id in shallow
+        known = {} if is_cut else _known(repo, commit)
+        parents = tuple(one for one in _branch_parents(repo, commit, known) if not is_cut)
+        base = known[parents[0]].tree if parents and parents[0] in known else None
+        others = [one for one in commit.parents if one not in parents]
+        yield BranchCommit(
+            id=commit.id,
+            tree=commit.tree,
+            base=base,
+            parents=parents,
+            own=others[0] if others and not is_cut else None,
+            who=commit.who,
+            when=moment_of(str(commit.seconds)),
+            message=commit.message,
+            is_cut=is_cut or any(one not in known for one in parents),
+        )
+        for one in parents:
+            if one in known and one not in seen:
+                seen.add(one)
+                number += 1
+                heapq.heappush(waiting, (-known[one].order, number, known[one]))
+
+
+def _known(repo: Repository, commit: _Read) -> dict[str, _Read]:
+    """Return those parents of a commit that may be of the branch, as far as they are here; its run commit is not read."""
+    return {one.id: one for one in _read(repo, _candidates(commit)) if one is not None}
+
+
+def _candidates(commit: _Read) -> tuple[str, ...]:
+    return commit.parents[:1] if len(commit.parents) > 1 and _RUN.search(commit.message) else commit.parents
+
+
+def _branch_parents(repo: Repository, commit: _Read, known: dict[str, _Read]) -> tuple[str, ...]:
+    """Return the parents that are earlier states of the branch, and not run commits; as ``store.merge.bases`` tells them."""
+    if len(commit.parents) != 1:
+        return _candidates(commit)
+    parent = known.get(commit.parents[0])
+    said = _REWRITTEN.sub("", commit.message)
+    if parent is None or parent.message != said or not _RUN.search(said):
+        return commit.parents
+    tree = repo.objects.get(parent.tree)
+    names = [entry.name for entry in parse_tree(tree.data, len(repo.null_oid) // 2)] if tree else []
+    if not parent.parents or any(name != EXPERIMENTS for name in names):
+        return ()
+    before = repo.objects.get(parent.parents[0])
+    return () if before is not None and not is_branch_commit(repo, before.oid) else commit.parents
+
+
+def _shallow(repo: Repository) -> frozenset[str]:
+    try:
+        return frozenset((repo.common_dir / "shallow").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return frozenset()
+
+
+def _read(repo: Repository, names: Sequence[str]) -> list[_Read | None]:
+    found = repo.objects.many(names) if names else ()
+    return [_parsed(one.oid, one.data) if one is not None and one.kind == "commit" else None for one in found]
+
+
+def _parsed(oid: str, data: bytes) -> _Read:
+    head, _, message = data.decode(errors="replace").partition("\n\n")
+    said: dict[str, list[str]] = {}
+    for line in head.split("\n"):
+        header = _HEADER.match(line)
+        if header is not None:
+            said.setdefault(header["key"], []).append(header["value"])
+    who, seconds = _person(said.get("author", [""])[0])
+    order = _person(said.get("committer", [""])[0])[1]
+    tree = said.get("tree", [""])[0]
+    return _Read(oid, tree, tuple(said.get("parent", ())), who, seconds, order, message)
+
+
+def _person(text: str) -> tuple[str, int]:
+    found = _PERSON.match(text)
+    return (found["who"], int(found["seconds"])) if found else (text, 0)
+
+
+def with_changes(
+    repo: Repository, commits: Iterator[BranchCommit]
+) -> Iterator[tuple[BranchCommit, tuple[FileChange, ...]]]:
+    """Yield each commit with the files that it changed against its first parent on the branch.
+
+    Of one whose parents are not here nothing can be told: it comes with no changes.
+
+    Args:
+        repo: the repository.
+        commits: of ``walk``; few are read at first, more at once later.
+
+    Raises:
+        GitError: git refuses.
+    """
+    nothing = empty_tree(repo)
+    size = _AT_FIRST
+    while part := list(islice(commits, size)):
+        pairs = [(one.base or nothing, one.tree) for one in part]
+        asked = [
+            pair for pair, one in zip(pairs, part, strict=True) if pair[0] != pair[1] and (one.base or not one.is_cut)
+        ]
+        told = dict(zip(asked, differences(repo, asked), strict=True))
+        for one, pair in zip(part, pairs, strict=True):
+            yield one, () if one.base is None and one.is_cut else told.get(pair, ())
+        size = min(size * 2, _AT_MOST)
+
+
+def differences(repo: Repository, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[FileChange, ...]]:
+    """Yield the files that differ between the two trees of each pair; no pair is of one tree twice.
+
+    One level of directories after the other is compared, since few trees that name each other can stand for more files than
+    there are atoms, and git would list them all: of a pair with more than a hundred thousand, directories are told instead.
+
+    Raises:
+        GitError: git refuses, such as when a tree is not here.
+    """
+    waiting = iter(pairs)
+    nothing = empty_tree(repo)
+    while part := list(islice(waiting, _AT_MOST)):
+        found: list[list[FileChange]] = [[] for _ in part]
+        level = [(number, "", old, new) for number, (old, new) in enumerate(part)]
+        while level:
+            told = _one_level(repo, list(dict.fromkeys((old, new) for _, _, old, new in level)))
+            below: list[tuple[int, str, str, str]] = []
+            sizes: Counter[int] = Counter()
+            for number, above, old, new in level:
+                for change in told[old, new]:
+                    path = f"{above}{change.path}"
+                    sizes[number] += 1
+                    if change.is_tree and sizes[number] + len(found[number]) <= MAX_CHANGES:
+                        below.append((number, f"{path}/", change.old or nothing, change.new or nothing))
+                    else:
+                        found[number].append(replace(change, path=path) if above else change)
+            level = below
+        yield from map(tuple, found)
+
+
+def empty_tree(repo: Repository) -> str:
+    """Return the id of a tree with nothing in it."""
+    return repo.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
+
+
+def _one_level(repo: Repository, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[FileChange]]:
+    """Return what differs between trees, and not what is below it."""
+    stdin = "".join(f"{old} {new}\n" for old, new in pairs).encode()
+    options = ("-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff")
+    out = repo.run("diff-tree", *options, "--stdin", stdin=stdin, env=NO_FETCH).decode(errors="surrogateescape")
+    at = 0
+    told: dict[tuple[str, str], list[FileChange]] = {}
+    for old, new in pairs:
+        head = f"{old} {new}\n"
+        if not out.startswith(head, at):
+            raise GitError("git diff-tree answered something else than it was asked.")
+        at += len(head)
+        found = told[old, new] = []
+        while out.startswith(":", at):
+            middle = out.index("\0", at)
+            end = out.index("\0", middle + 1)
+            found.append(_change(out[at + 1 : middle], out[middle + 1 : end]))
+            at = end + 1
+    return told
+
+
+def _change(facts: str, path: str) -> FileChange:
+    old_mode, mode, old, new, _ = facts.split(" ")
+    return FileChange(path, old_mode, mode, old if old.strip("0") else "", new if new.strip("0") else "")
