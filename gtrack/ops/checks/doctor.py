@@ -59,7 +59,7 @@ def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
     try:
         repo = Repository.find(start)
     except NotARepository as error:
-        found.append(broken("repository", str(error), "git init"))
+        found.append(broken("repository", str(error), "gtrack init"))
         return Diagnosis(tuple(found))
     except (GTrackError, OSError) as error:
         found.append(broken("repository", str(error), "git fsck"))

@@ -111,7 +111,7 @@ def branch(project: Project) -> Iterator[Symptom]:
     # Where the branch began, its first parent is a run commit, which says the same.
     count = len(commits) - (len(commits) > 1 and not next(walk(repo, commits[-2])).parents)
     mine = repo.resolve(config.ref) is not None
-    text = f"{config.branch}: {count:,} commits, {len(project.store.branch().locations()):,} runs"
+    text = f"{config.branch}; runs: {len(project.store.branch().locations()):,}, commits: {count:,}"
     yield well("runs branch", text if mine else f"{text}, on a remote; the first run makes the branch here")
     place = checked_out(repo, config.ref)
     if place is not None:

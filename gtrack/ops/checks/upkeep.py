@@ -109,7 +109,7 @@ def size(project: Project) -> Iterator[Symptom]:
     loose, packs = facts.get("count", 0), facts.get("packs", 0)
     taken = (facts.get("size", 0) + facts.get("size-pack", 0)) * _KILO
     large = _taken(storage(project.repo) / "objects")
-    text = f"{loose:,} loose objects and {packs:,} packs of {_size(taken)}; large artifacts {_size(large)}"
+    text = f"loose objects: {loose:,}, packs: {packs:,} ({_size(taken)}), large artifacts: {_size(large)}"
     due = loose > _LOOSE or packs > _PACKS
     yield noted("size", f"{text}; it is time to pack", "git maintenance run") if due else well("size", text)
     if facts.get("garbage"):

@@ -26,7 +26,7 @@ def test_a_repository_that_is_well_has_nothing_broken(runs: Runs, repo: Path, gi
     found = examine(repo)
     assert found.broken == []
     assert [one.text for one in about(found, "remote origin")] == [f"reachable; {BRANCH} is the same there"]
-    assert about(found, "runs branch")[0].text == f"{BRANCH}: 3 commits, {len(runs)} runs"
+    assert about(found, "runs branch")[0].text == f"{BRANCH}; runs: {len(runs)}, commits: 3"
     assert about(found, "large artifacts")[0].text == "1 large contents in the runs, 0 of them not here"
 
 
@@ -90,4 +90,4 @@ def test_a_store_of_large_artifacts_that_is_not_there_is_found(repo: Path, url: 
 
 
 def test_outside_of_a_repository_it_says_what_to_do(tmp_path: Path) -> None:
-    assert [one.remedy for one in examine(tmp_path).broken] == ["git init"]
+    assert [one.remedy for one in examine(tmp_path).broken] == ["gtrack init"]
