@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from gtrack.render.data import to_json
 from gtrack.render.doctor import diagnosis_data, write_diagnosis
 from gtrack.render.progress import ProgressStages
 from gtrack.render.values import plural
+from gtrack.variables import REPO_VARIABLE
 
 Count = Annotated[
     int | None,
@@ -87,7 +89,7 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
     """
     stages = ProgressStages(Console(stderr=True))
     try:
-        found = examine(Path(directory(ctx) or Path.cwd()), stages.tell)
+        found = examine(Path(directory(ctx) or os.environ.get(REPO_VARIABLE) or Path.cwd()), stages.tell)
     finally:
         stages.close()
     if json:

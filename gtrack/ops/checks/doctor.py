@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from gtrack.config import DIRECTORY, FILE, Config, load
 from gtrack.errors import ConfigError, GTrackError, NotARepository
 from gtrack.git.repo import Repository
-from gtrack.ops.checks import surroundings, upkeep
+from gtrack.ops.checks import branch_state, surroundings, upkeep
 from gtrack.ops.checks.symptoms import Diagnosis, Examine, Symptom, broken, well
 from gtrack.ops.retention.rules import parse_rules
 from gtrack.project import Project
@@ -17,6 +18,7 @@ from gtrack.project import Project
 Tell = Callable[[str, int, int], None]
 
 _SETTINGS = "settings"
+_DUBIOUS = "dubious ownership"  # git's word, see setup.c
 
 
 def _rules(project: Project) -> Iterator[Symptom]:
@@ -32,7 +34,7 @@ _EXAMINED: tuple[tuple[str, Examine], ...] = (
     (_SETTINGS, _rules),
     ("identity", surroundings.identity),
     ("clone", surroundings.clone),
-    ("runs branch", surroundings.branch),
+    ("runs branch", branch_state.branch),
     ("remotes", surroundings.remotes),
     ("large artifacts", surroundings.large),
     ("artifact store", surroundings.store),
@@ -58,11 +60,8 @@ def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
         return Diagnosis(tuple(found))
     try:
         repo = Repository.find(start)
-    except NotARepository as error:
-        found.append(broken("repository", str(error), "gtrack init"))
-        return Diagnosis(tuple(found))
     except (GTrackError, OSError) as error:
-        found.append(broken("repository", str(error), "git fsck"))
+        found.append(_no_repository(start, error))
         return Diagnosis(tuple(found))
     found.append(well("repository", str(repo.root or repo.git_dir)))
     config, told = _settings(repo)
@@ -77,6 +76,22 @@ def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
     return Diagnosis(tuple(found))
 
 
+def _no_repository(start: Path, error: Exception) -> Symptom:
+    """Return why git has no repository here: it also takes one for none whose HEAD is damaged."""
+    topic, text = "repository", " ".join(str(error).split())
+    if _DUBIOUS in text:
+        return broken(topic, text, f"git config --global --add safe.directory {quote(str(start.absolute()))}")
+    above = (place / ".git" for place in (start.absolute(), *start.absolute().parents))
+    place = next((one for one in above if (one / "objects").is_dir()), None)
+    if not isinstance(error, NotARepository):
+        return broken(topic, text, f"edit {place / 'config'}" if place and "config" in text else "git fsck")
+    if place is None:
+        return broken(topic, text, "gtrack init")
+    mend = [f"mkdir {quote(str(place / 'refs'))}"] if not (place / "refs").is_dir() else []
+    mend += [f"echo 'ref: refs/heads/main' > {quote(str(place / 'HEAD'))}"]
+    return broken(topic, f"git takes {place} for no repository: HEAD or refs in it is damaged", "; ".join(mend))
+
+
 def _guarded(topic: str, look: Callable[[], Iterator[Symptom]]) -> Iterator[Symptom]:
     """Yield what an examination finds; when it fails itself, that."""
     try:
@@ -87,6 +102,9 @@ def _guarded(topic: str, look: Callable[[], Iterator[Symptom]]) -> Iterator[Symp
 
 def _settings(repo: Repository) -> tuple[Config, list[Symptom]]:
     path = f"{DIRECTORY}/{FILE}"
+    top = repo.root / DIRECTORY if repo.root is not None else None
+    if top is not None and top.exists() and not top.is_dir():
+        return Config(), [broken(_SETTINGS, f"{top} is no directory: no run can begin", f"rm {quote(str(top))}")]
     try:
         config = load(repo.root)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Examine what a clone stands in: git itself, who commits, the runs branch and its remotes, large artifacts."""
+"""Examine what a clone stands in: git itself, who commits, the remotes of the runs branch, large artifacts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shlex import quote
 from subprocess import DEVNULL, PIPE, Popen
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError
@@ -18,9 +18,7 @@ from gtrack.git.promisor import commits_here, is_partial, promisor_remotes, size
 from gtrack.git.refs import list_refs
 from gtrack.git.remotes import list_remote_refs, without_secrets
 from gtrack.git.repo import command_at
-from gtrack.git.worktree import checked_out
-from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
-from gtrack.ops.checks.walk import walk
+from gtrack.ops.checks.symptoms import Symptom, broken, counted, noted, well
 from gtrack.ops.large.transfer import pointers_between
 from gtrack.store.large.stores import open_store
 
@@ -41,7 +39,7 @@ _SECONDS = 15.0
 _ARTIFACT = re.compile(r"experiments/[^/]+/[0-9a-f]{2}/[0-9a-f]{32}/artifacts/.")
 _NOBODY = "0" * 64
 _AT_ONCE = 8
-_OURS = "^(Experiment|Merged-From|Purged|Rewritten-From): |^Remove [0-9]+ runs? "
+_SEE_STORE = "see to artifacts.remote in .gtrack/config.yaml, and to what lets you in there"
 
 
 def git_version(start: Path) -> Iterator[Symptom]:
@@ -91,34 +89,6 @@ def clone(project: Project) -> Iterator[Symptom]:
         yield well("clone", f"partial: what was left with {remotes} is fetched when it is asked for")
 
 
-def branch(project: Project) -> Iterator[Symptom]:
-    """Examine the runs branch here."""
-    repo, config = project.repo, project.config
-    tip = project.store.tip()
-    if tip is None:
-        yield well("runs branch", f"{config.branch}: no run was committed yet")
-        return
-    if is_partial(repo) and not commits_here(repo, [tip]):
-        yield broken("runs branch", f"{config.branch}: its commit {tip[:10]} is not here", "gtrack pull")
-        return
-    options = ("--first-parent", "--extended-regexp", "--encoding=UTF-8", f"--grep={_OURS}")
-    code, out, err = repo.answer("rev-list", *options, tip)
-    if code != 0:
-        said = " ".join(err.decode(errors="replace").split())
-        yield broken("runs branch", f"{config.branch}: its history is damaged: {said}", "git fsck; then fetch it anew")
-        return
-    commits = out.decode().split()
-    # Where the branch began, its first parent is a run commit, which says the same.
-    count = len(commits) - (len(commits) > 1 and not next(walk(repo, commits[-2])).parents)
-    mine = repo.resolve(config.ref) is not None
-    text = f"{config.branch}; runs: {len(project.store.branch().locations()):,}, commits: {count:,}"
-    yield well("runs branch", text if mine else f"{text}, on a remote; the first run makes the branch here")
-    place = checked_out(repo, config.ref)
-    if place is not None:
-        text = f"{config.branch} is checked out in {place}: no run can be committed"
-        yield broken("runs branch", text, f"git -C {quote(str(place))} switch -")
-
-
 # Remotes
 
 
@@ -164,11 +134,15 @@ def _compared(project: Project, name: str, there: str | None) -> Symptom:
         return noted(topic, text, f"gtrack pull {name}")
     more, less = _is_in(repo, there, here), _is_in(repo, here, there)
     if more:
-        count = repo.run("rev-list", "--first-parent", "--count", here, f"^{there}").decode().strip()
-        return noted(topic, f"reachable; {branch_} is {count} commits ahead of it", f"gtrack push {name}")
+        return noted(topic, f"reachable; {branch_} is {_steps(repo, there, here)} ahead of it", f"gtrack push {name}")
     if less:
-        return noted(topic, f"reachable; {branch_} is behind it", f"gtrack pull {name}")
+        return noted(topic, f"reachable; {branch_} is {_steps(repo, here, there)} behind it", f"gtrack pull {name}")
     return noted(topic, f"reachable; both sides have runs that the other lacks on {branch_}", f"gtrack sync {name}")
+
+
+def _steps(repo: Repository, older: str, newer: str) -> str:
+    count = repo.run("rev-list", "--first-parent", "--count", newer, f"^{older}").decode().strip()
+    return counted(int(count), "commit")
 
 
 def _is_in(repo: Repository, older: str, newer: str) -> bool:
@@ -183,7 +157,7 @@ def large(project: Project) -> Iterator[Symptom]:
     repo, tip = project.repo, project.store.tip()
     pointers = _pointers(repo, tip) if tip is not None else []
     absent = [pointer for pointer in pointers if not is_here(repo, pointer)]
-    text = f"{len(pointers):,} large contents in the runs, {len(absent):,} of them not here"
+    text = f"{counted(len(pointers), 'large artifact')} in the runs, {len(absent):,} of them not here"
     topic = "large artifacts"
     if absent:
         yield noted(topic, text, "gtrack get RUN")
@@ -224,7 +198,7 @@ def _not_pushed(project: Project, tip: str | None) -> Iterator[Symptom]:
         name = ref.removeprefix("refs/gtrack/seen/").removesuffix(f"/{branch_}")
         waiting = pointers_between(repo, oid, tip) if tip is not None and tip != oid else []
         if waiting:
-            text = f"{len(waiting):,} large contents were made since the last push to {name}"
+            text = f"not with {name}, made since the last push to it: {counted(len(waiting), 'large artifact')}"
             yield noted("large artifacts", text, f"gtrack push {name}")
 
 
@@ -233,10 +207,17 @@ def store(project: Project) -> Iterator[Symptom]:
     url = project.config.artifacts_remote
     if url is None:
         return
-    shown = without_secrets(url)
+    told = [broken("artifact store", f"{without_secrets(url)} does not answer within {_SECONDS:.0f} s", _SEE_STORE)]
+    # Its client may wait and try again for many minutes; nothing has to wait for that.
+    asking = Thread(target=lambda: told.insert(0, _asked(url)), daemon=True)
+    asking.start()
+    asking.join(_SECONDS)
+    yield told[0]
+
+
+def _asked(url: str) -> Symptom:
     try:
         open_store(url).size(_NOBODY)
-    except GTrackError as error:
-        yield broken("artifact store", str(error), "artifacts.remote in .gtrack/config.yaml")
-    else:
-        yield well("artifact store", f"{shown} answers")
+    except (GTrackError, OSError) as error:
+        return broken("artifact store", str(error), _SEE_STORE)
+    return well("artifact store", f"{without_secrets(url)} answers")

@@ -77,3 +77,8 @@ def noted(topic: str, text: str, remedy: str = "") -> Symptom:
 def broken(topic: str, text: str, remedy: str = "") -> Symptom:
     """Return that something is broken."""
     return Symptom(topic, State.BROKEN, text, remedy)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from gtrack.config import DIRECTORY
 from gtrack.git.lfs import storage
 from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
 from gtrack.store.auto_push import AutoPush
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gtrack.project import Project
 
 _STALE_SECONDS = 600.0
+_BUSY_SECONDS = 5.0
 _LOOSE, _PACKS = 6700, 50  # gc.auto and gc.autoPackLimit: from there on git packs by itself
 _LITTLE = 1 << 30
 _UNITS = ("B", "KB", "MB", "GB")
@@ -78,9 +80,12 @@ def locks(project: Project) -> Iterator[Symptom]:
             seconds = now - path.stat().st_mtime
         except OSError:  # it is gone
             continue
+        text = f"{path} is {seconds / 60:,.0f} minutes old: it stops git, if nothing runs that holds it"
         if seconds > _STALE_SECONDS:
-            text = f"{path} is {seconds / 60:,.0f} minutes old: it stops git, if nothing runs that holds it"
             yield broken("locks", text, f"rm {quote(str(path))}")
+        elif seconds > _BUSY_SECONDS:
+            text = f"{path} is {seconds:,.0f} seconds old: a git that runs holds it, or one that was killed has left it"
+            yield noted("locks", text, f"wait for that git; if there is none: rm {quote(str(path))}")
 
 
 def auto_push(project: Project) -> Iterator[Symptom]:
@@ -118,12 +123,22 @@ def size(project: Project) -> Iterator[Symptom]:
 
 def disk(project: Project) -> Iterator[Symptom]:
     """Examine whether there is room, and whether it can be written to."""
-    place = project.repo.common_dir
+    place, root = project.repo.common_dir, project.repo.root
     if not os.access(place, os.W_OK):
-        yield broken("disk", f"{place} cannot be written to: no run can be committed", f"ls -ld {quote(str(place))}")
+        yield broken("disk", f"{place} cannot be written to: no run can be committed", _make_writable(place))
+    runs = root and (root / DIRECTORY if (root / DIRECTORY).is_dir() else root)
+    if runs and not os.access(runs, os.W_OK):
+        yield broken("disk", f"{runs} cannot be written to: no run can begin", _make_writable(runs))
     free = shutil.disk_usage(place).free
     text = f"{_size(free)} free"
     yield noted("disk", f"only {text}", "gtrack gc; git gc") if free < _LITTLE else well("disk", text)
+
+
+def _make_writable(place: Path) -> str:
+    shown = quote(str(place))
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return f'mount -o remount,rw "$(findmnt -no TARGET -T {shown})"'
+    return f"chmod -R u+w {shown}, or ask whose it is: ls -ld {shown}"
 
 
 def _taken(place: Path) -> int:

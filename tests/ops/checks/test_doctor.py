@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ def test_a_repository_that_is_well_has_nothing_broken(runs: Runs, repo: Path, gi
     assert found.broken == []
     assert [one.text for one in about(found, "remote origin")] == [f"reachable; {BRANCH} is the same there"]
     assert about(found, "runs branch")[0].text == f"{BRANCH}; runs: {len(runs)}, commits: 3"
-    assert about(found, "large artifacts")[0].text == "1 large contents in the runs, 0 of them not here"
+    assert about(found, "large artifacts")[0].text == "1 large artifact in the runs, 0 of them not here"
 
 
 def test_where_a_remote_is_ahead_behind_diverged_or_gone_is_told(runs: Runs, repo: Path, git: Git) -> None:
@@ -91,3 +94,60 @@ def test_a_store_of_large_artifacts_that_is_not_there_is_found(repo: Path, url: 
 
 def test_outside_of_a_repository_it_says_what_to_do(tmp_path: Path) -> None:
     assert [one.remedy for one in examine(tmp_path).broken] == ["gtrack init"]
+
+
+def damage(place: Path, how: str, oid: str) -> None:
+    if how == "rubbish":
+        (place / "refs" / "heads" / BRANCH).write_bytes(b"\0" * 41)
+    elif how == "commit":
+        (place / "refs" / "heads" / BRANCH).write_text("1" * 40 + "\n")
+    else:
+        (place / "objects" / oid[:2] / oid[2:]).unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("rubbish", "is damaged; it was at"),
+        ("commit", "its newest commit 1111111111 is not here; it was at"),
+        ("tree", "1 object of its runs not here"),
+    ],
+)
+def test_a_branch_that_git_takes_for_none_or_that_lacks_objects_is_broken(
+    runs: Runs, repo: Path, git: Git, how: str, says: str
+) -> None:
+    assert len(runs) == 3
+    tip = git("rev-parse", BRANCH)
+    damage(repo / ".git", how, git("rev-parse", f"{BRANCH}:experiments"))
+    told = about(examine(repo), "runs branch")
+    assert [one.state for one in told] == [State.BROKEN]
+    assert says in told[0].text
+    if how != "tree":  # the remedy is words for a shell
+        for command in told[0].remedy.split("; "):
+            subprocess.run(shlex.split(command), cwd=repo, check=True)
+        assert git("rev-parse", BRANCH) == tip
+        assert [one.state for one in about(examine(repo), "runs branch")] == [State.WELL]
+
+
+def test_a_repository_that_git_does_not_take_for_one_is_mended_and_not_made_anew(repo: Path) -> None:
+    head = repo / ".git" / "HEAD"
+    head.write_text("")
+    [one] = examine(repo).broken
+    assert one.remedy == f"echo 'ref: refs/heads/main' > {head}"
+    head.write_text("ref: refs/heads/main\n")
+    with (repo / ".git" / "config").open("a") as file:
+        file.write("[bad\n")
+    assert [one.remedy for one in examine(repo).broken] == [f"edit {repo / '.git' / 'config'}"]
+
+
+def test_a_lock_that_is_young_is_only_told(repo: Path) -> None:
+    lock = repo / ".git" / "index.lock"
+    lock.touch()
+    a_minute_ago = time.time() - 60
+    os.utime(lock, (a_minute_ago, a_minute_ago))
+    assert [one.state for one in about(examine(repo), "locks")] == [State.NOTED]
+
+
+def test_a_file_where_the_directory_of_live_runs_should_be_is_broken(repo: Path) -> None:
+    (repo / ".gtrack").write_text("")
+    assert [one.remedy for one in examine(repo).broken] == [f"rm {repo / '.gtrack'}"]
