@@ -138,6 +138,9 @@ class CatFile:
             return None
         oid, kind, size = header.split()
         data = stdout.read(int(size) + 1)
+        if len(data) <= int(size):  # damaged: git finds that out on the way
+            said = _text(_pipe(process.stderr).read())
+            raise GitError(f"git cat-file stopped in {oid.decode()[:10]}: {said or 'no message'}")
         return GitObject(oid.decode(), kind.decode(), data[:-1])
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gtrack.errors import FormatError
+from gtrack.errors import FormatError, GitError
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS
 from gtrack.formats.yamlio import MAX_BYTES, load_mapping
 from gtrack.git.promisor import is_partial, missing
-from gtrack.ops.checks.faults import Fault, done_by, few
-from gtrack.ops.checks.walk import BranchCommit, FileChange, walk, with_changes
+from gtrack.ops.checks.faults import LOST, Fault, done_by, few, wrong
+from gtrack.ops.checks.run_code import Own, files_of
+from gtrack.ops.checks.walk import MAX_CHANGES, BranchCommit, FileChange, walk, with_changes
 from gtrack.ops.findings import Severity
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _INSIDE = re.compile(
 _MERGED = re.compile(r"^Merged-From: ", re.MULTILINE)
 _MAX_HISTORY = 512 * 1024 * 1024
 _CHUNK = 500
+_MANY = 2
 _FIXED = ("id", "code", "started")
 
 
@@ -37,14 +40,14 @@ class History:
 
     Attributes:
         commits: how many commits of the branch were looked at.
-        own: run id to the newest run commit.
+        own: run id to the newest run commit, and what the branch took in with it.
         is_cut: whether commits before some of these are not here.
         unread: files that a partial clone left with its remote.
         faults: what is wrong.
     """
 
     commits: int = 0
-    own: dict[str, str] = field(default_factory=dict)
+    own: dict[str, Own] = field(default_factory=dict)
     is_cut: bool = False
     unread: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -52,49 +55,57 @@ class History:
 
 @dataclass(frozen=True)
 class _Edit:
-    """A file of a run that a commit changed."""
+    """A file of a run that a commit changed: its path, and the experiment, the run and the name in that."""
 
     commit: BranchCommit
-    experiment: str
-    run_id: str
-    name: str
+    path: str
+    place: tuple[str, str, str]
     old: str
     new: str
 
 
 def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None]) -> History:
-    """Look at all commits of the branch.
+    """Look at all commits of the branch, as far as git can read them.
 
     Args:
         repo: the repository.
         tip: the newest one.
         progress: is told how many commits were looked at, of how many that are known by then.
-
-    Raises:
-        GitError: git refuses.
     """
     found = History()
     edits: list[_Edit] = []
     merged: list[tuple[BranchCommit, str]] = []
     removed: set[str] = set()
-    for commit, changes in with_changes(repo, walk(repo, tip)):
-        found.commits += 1
-        found.is_cut = found.is_cut or commit.is_cut
-        if commit.own is not None and commit.run_id is not None:
-            found.own.setdefault(commit.run_id, commit.own)
-        if len(commit.parents) > 1:
-            merged += [(commit, run_id) for run_id in removed_in(changes)]
-        else:
-            removed.update(removed_in(changes))
-            found.faults += _judge(commit, changes)
+    try:
+        for commit, changes in with_changes(repo, walk(repo, tip)):
+            found.commits += 1
+            found.is_cut = found.is_cut or commit.is_cut
+            if commit.own is not None and commit.run_id is not None and commit.run_id not in found.own:
+                found.own[commit.run_id] = Own(commit.own, _taken(changes, commit.run_id))
+            if len(commit.parents) > 1:
+                merged += [(commit, run_id) for run_id in removed_in(changes)]
+                found.faults += _outside(commit, [change for change in changes if not change.is_gone])
+            else:
+                removed.update(removed_in(changes))
+                found.faults += _judge(commit, changes)
             edits += _edits(commit, changes)
-        if len(edits) >= _CHUNK:
-            _judge_edits(repo, edits, found)
-            edits.clear()
-        progress(found.commits, found.commits + len(commit.parents))
-    _judge_edits(repo, edits, found)
+            if len(edits) >= _CHUNK:
+                _judge_edits(repo, edits, found)
+                edits.clear()
+            progress(found.commits, found.commits + len(commit.parents))
+        _judge_edits(repo, edits, found)
+    except GitError as error:
+        found.is_cut = True
+        found.faults.append(wrong("history of the branch", f"it cannot be read to its beginning: {error}", LOST))
     found.faults += [] if found.is_cut else _lost(merged, removed)
     return found
+
+
+def _taken(changes: Sequence[FileChange], run_id: str) -> int | None:
+    """Return what a commit took in of a run that was not there before; None when it was, and where that is not known."""
+    shard = f"/{run_id[:2]}/{run_id}/"
+    of_run = [change for change in changes if shard in change.path]
+    return files_of(of_run) if of_run and all(change.is_new for change in of_run) else None
 
 
 def removed_in(changes: Sequence[FileChange]) -> dict[str, str]:
@@ -112,11 +123,19 @@ def removed_in(changes: Sequence[FileChange]) -> dict[str, str]:
     return {run_id: experiment for run_id, experiment in gone.items() if run_id not in there}
 
 
-def _judge(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Fault]:
-    """Find what a commit did that gtrack does not do."""
+def _outside(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Fault]:
+    """Find what a commit did elsewhere than in runs; a merge of gtrack's takes nothing of that sort."""
     outside = [path for path in (change.path for change in changes) if not _INSIDE.match(path)]
     if outside:
         yield done_by(commit, f"it touches what is no run: {few(outside)}")
+    bombs = [change.path for change in changes if change.is_tree and _INSIDE.match(change.path)]
+    if bombs:
+        yield done_by(commit, f"it changes more than {MAX_CHANGES} files, which are not looked at, in: {few(bombs)}")
+
+
+def _judge(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Fault]:
+    """Find what a commit did that gtrack does not do."""
+    yield from _outside(commit, changes)
     removed = removed_in(changes)
     if removed and not _SAYS_REMOVAL.search(commit.subject):
         names = [f"{experiment}/{run_id}" for run_id, experiment in removed.items()]
@@ -144,27 +163,38 @@ def _edits(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[_Edi
         if place is None:
             continue
         if place[2] == run_dir.HISTORY or (place[2] == run_dir.RUN and commit.own is None):
-            yield _Edit(commit, place[0], place[1], place[2], change.old, change.new)
+            yield _Edit(commit, change.path, place, change.old, change.new)
 
 
 def _judge_edits(repo: Repository, edits: Sequence[_Edit], found: History) -> None:
     """Compare files before and after; what a partial clone has not got is not looked at."""
     oids = list(dict.fromkeys(oid for one in edits for oid in (one.old, one.new)))
     away = missing(repo, oids) if is_partial(repo) else set()
-    here = [oid for oid in oids if oid not in away]
-    sizes = _sizes(repo, here)
+    sizes = _sizes(repo, [oid for oid in oids if oid not in away])
     found.unread += sum(one.old in away or one.new in away for one in edits)
     for one in edits:
-        limit = _MAX_HISTORY if one.name == run_dir.HISTORY else MAX_BYTES
-        if any(sizes.get(oid, limit + 1) > limit for oid in (one.old, one.new)):
-            continue  # the newest state of it is refused by name
-        before, after = (blob.data if blob else b"" for blob in repo.objects.many([one.old, one.new]))
-        text = _rows_lost(before, after) if one.name == run_dir.HISTORY else _rewritten(before, after)
+        experiment, run_id, name = one.place
+        limit = _MAX_HISTORY if name == run_dir.HISTORY else MAX_BYTES
+        sides = [one.old, *_of_others(repo, one)] if one.old not in away else []
+        sizes.update(_sizes(repo, [oid for oid in sides[1:] if oid not in sizes]))
+        if one.new in sides[1:] or any(sizes.get(oid, limit + 1) > limit for oid in (one.old, *sides, one.new)):
+            continue  # taken as it was, or the newest state of it is refused by name
+        *before, after = (blob.data if blob else b"" for blob in repo.objects.many([*sides, one.new]))
+        text = _rows_lost(before, after) if name == run_dir.HISTORY else _rewritten(before, after)
         if text:
-            found.faults.append(done_by(one.commit, f"{one.experiment}/{one.run_id}: {text}"))
+            found.faults.append(done_by(one.commit, f"{experiment}/{run_id}: {text}"))
 
 
-def _sizes(repo: Repository, oids: Sequence[str]) -> Mapping[str, int]:
+def _of_others(repo: Repository, one: _Edit) -> list[str]:
+    """Return what the other sides of a merge had of a file; of a partial clone's merges only the first side is known."""
+    if len(one.commit.parents) < _MANY or "\n" in one.path or is_partial(repo):
+        return []
+    names = "".join(f"{parent}:{one.path}\n" for parent in one.commit.parents[1:])
+    told = repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(names)).splitlines()
+    return [line.split(b" ")[0].decode() for line in told if line.endswith(b" blob")]
+
+
+def _sizes(repo: Repository, oids: Sequence[str]) -> dict[str, int]:
     if not oids:
         return {}
     stdin = "".join(f"{oid}\n" for oid in oids).encode()
@@ -172,20 +202,30 @@ def _sizes(repo: Repository, oids: Sequence[str]) -> Mapping[str, int]:
     return {oid: int(size) for oid, _, size in (line.partition(" ") for line in told) if size.isdigit()}
 
 
-def _rows_lost(before: bytes, after: bytes) -> str:
-    if after.startswith(before):
+def _rows_lost(before: Sequence[bytes], after: bytes) -> str:
+    """Tell which rows that all sides had are there no more."""
+    if any(after.startswith(one) for one in before):
         return ""
-    gone = Counter(before.split(b"\n")) - Counter(after.split(b"\n"))  # a replay puts rows of two clones in order
-    count = sum(gone.values())
+    first, *others = (Counter(one.split(b"\n")) for one in before)
+    for other in others:
+        first &= other
+    kept = Counter(after.split(b"\n"))  # a replay puts rows of two clones in order
+    count = sum((first - kept).values()) if not others else len(first.keys() - kept.keys())
     return f"it changes or removes {count} rows of {run_dir.HISTORY} that were there" if count else ""
 
 
-def _rewritten(before: bytes, after: bytes) -> str:
+def _rewritten(before: Sequence[bytes], after: bytes) -> str:
+    """Tell which fields that stand once they are written are not as any side had them."""
     try:
-        was, now = load_mapping(before, run_dir.RUN), load_mapping(after, run_dir.RUN)
+        was, *others = (load_mapping(one, run_dir.RUN) for one in before)
+        now = load_mapping(after, run_dir.RUN)
     except FormatError:
         return ""  # how it is now is told by name
-    fields = [name for name in _FIXED if was.get(name) is not None and was[name] != now.get(name)]
+    fields = [
+        name
+        for name in _FIXED
+        if was.get(name) is not None and all(side.get(name) != now.get(name) for side in (was, *others))
+    ]
     told = ", ".join(f"{name} ({_inside(was[name], now.get(name))})" for name in fields)
     return f"it rewrites what {run_dir.RUN} said of {told}" if told else ""
 

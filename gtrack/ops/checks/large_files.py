@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.git.lfs import Pointer, digest_of, object_path
-from gtrack.ops.checks.faults import BROKEN, DAMAGED, GET, Fault, few, remark, wrong
-from gtrack.ops.checks.run_files import Directory, Sizes, artifacts_of
+from gtrack.ops.checks.faults import BROKEN, DAMAGED, GET, LOST, Fault, few, remark, wrong
+from gtrack.ops.checks.run_files import Directory, Sizes, artifacts_of, contents
 from gtrack.store.attributes import Attributes
 
 if TYPE_CHECKING:
@@ -47,10 +47,15 @@ def find_large(repo: Repository, directories: Sequence[Directory], sizes: Sizes)
         if blobs or attributes:
             found.append((one, blobs, attributes))
     oids = list(wanted)
-    data = {oid: one.data for oid, one in zip(oids, repo.objects.many(oids), strict=True) if one is not None}
+    data, damaged = contents(repo, oids)
     users: dict[Pointer, list[tuple[str, str]]] = {}
     faults: list[Fault] = []
     for one, blobs, attributes in found:
+        broken = sorted(path for path, oid in (*blobs.items(), (_GITATTRIBUTES, attributes)) if oid in damaged)
+        if broken:
+            faults.append(wrong(one.name, f"git cannot read what it has of artifacts: {few(broken)}", LOST))
+        if attributes in damaged:
+            continue
         listed = set(Attributes(data.get(attributes or "", b"")).paths())
         pointers = {path: Pointer.decode(data[oid]) for path, oid in blobs.items() if oid in data}
         for path, pointer in pointers.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
@@ -11,7 +12,7 @@ from gtrack.formats.names import EXPERIMENTS
 from gtrack.git.promisor import commits_here, is_partial
 from gtrack.git.refs import is_ancestor
 from gtrack.ops.checks.faults import BRING, DAMAGED, Fault, few, remark, wrong
-from gtrack.ops.checks.walk import paths_changed
+from gtrack.ops.checks.walk import FileChange, differences, empty_tree
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -21,11 +22,24 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _TREE = re.compile(rb"\Atree ([0-9a-f]+)\n((?:parent [0-9a-f]+\n)*)")
 
 
+@dataclass(frozen=True)
+class Own:
+    """The run commit of a run.
+
+    Attributes:
+        commit: its id.
+        taken: ``files_of`` what the branch took in with it; None when it had the run before.
+    """
+
+    commit: str
+    taken: int | None = None
+
+
 def check_code(
     repo: Repository,
     directories: Sequence[Directory],
     code: Mapping[str, str],
-    own: Mapping[str, str],
+    own: Mapping[str, Own],
     *,
     is_cut: bool,
 ) -> Iterator[Fault]:
@@ -35,15 +49,15 @@ def check_code(
         repo: the repository.
         directories: of the runs.
         code: run id to the code commit that it names.
-        own: run id to its run commit.
+        own: run id to its run commit, and what the branch took in then.
         is_cut: whether the branch's history is not wholly here: a run without a commit of its own may have one elsewhere.
     """
     shallow = _shallow(repo)
-    trees = _commits(repo, {oid for oid in {*code.values(), *own.values()} if _OID.match(oid)})
+    trees = _commits(repo, {oid for oid in {*code.values(), *(one.commit for one in own.values())} if _OID.match(oid)})
     here = trees.keys()
     pairs: dict[str, tuple[str, str]] = {}
     for one in directories:
-        commit, run_commit = code.get(one.id), own.get(one.id)
+        commit, run_commit = code.get(one.id), own[one.id].commit if one.id in own else None
         if commit is not None and commit not in here:
             what = f"its code {commit[:10]!r} is not here" if _OID.match(commit) else f"{commit[:40]!r} is no commit"
             yield (remark if shallow and _OID.match(commit) else wrong)(one.name, what, BRING)
@@ -58,7 +72,7 @@ def check_code(
         if commit in here and run_commit not in shallow and parents[:1] != [commit]:
             yield from _elsewhere(repo, one, str(commit), run_commit, parents)
         if not parents or parents[0] in trees:
-            pairs[one.id] = (trees[parents[0]][0] if parents else _empty(repo), tree)
+            pairs[one.id] = (trees[parents[0]][0] if parents else empty_tree(repo), tree)
     yield from _trees(repo, directories, own, pairs)
 
 
@@ -83,28 +97,48 @@ def _elsewhere(
 def _trees(
     repo: Repository,
     directories: Sequence[Directory],
-    own: Mapping[str, str],
+    own: Mapping[str, Own],
     pairs: Mapping[str, tuple[str, str]],
 ) -> Iterator[Fault]:
-    """Find run commits whose tree is not the code and the run directory."""
+    """Find run commits whose tree is not the code and the run directory, as the branch has it."""
     known = [one for one in directories if one.id in pairs]
     differing = list(dict.fromkeys(pair for pair in pairs.values() if pair[0] != pair[1]))
     try:
-        told = dict(zip(differing, paths_changed(repo, differing), strict=True))
+        told = dict(zip(differing, differences(repo, differing), strict=True))
     except GitError as error:
         yield wrong("run commits", f"their trees cannot be compared with the code: {error}", BRING)
         return
     for one in known:
-        there, gone = told.get(pairs[one.id], ((), ()))
-        # Also under the experiment that it had before.
-        own_path = rf"{EXPERIMENTS}/[^/]+/{one.id[:2]}/{one.id}/"
-        outside = [path for path in there if not path.startswith(f"{one.place}/") and not re.match(own_path, path)]
-        outside += gone
-        commit = own[one.id][:10]
+        changes = told.get(pairs[one.id], ())
+        inside, outside = _sorted(changes, one)
+        commit, taken = own[one.id].commit[:10], own[one.id].taken
         if outside:
             yield wrong(one.name, f"its own commit {commit} changes the code, too: {few(outside)}", DAMAGED)
-        if len(outside) == len(there) + len(gone):
+        if not inside:
             yield wrong(one.name, f"its own commit {commit} does not hold it", DAMAGED)
+        elif taken is not None and taken != files_of(inside):
+            yield wrong(one.name, f"the branch took in something else than its own commit {commit} holds", DAMAGED)
+
+
+def _sorted(changes: Sequence[FileChange], one: Directory) -> tuple[list[FileChange], list[str]]:
+    """Return what a commit changes of a run, also under the experiment that it had before, and the other paths."""
+    inside, outside = [], []
+    own, shard = f"{one.place}/", f"/{one.id[:2]}/{one.id}/"
+    for change in changes:
+        is_own = change.path.startswith(own) or (
+            change.path.startswith(f"{EXPERIMENTS}/") and shard in change.path and (change.place or "-")[1] == one.id
+        )
+        if is_own and not change.is_gone:
+            inside.append(change)
+        else:
+            outside.append(change.path)
+    return inside, outside
+
+
+def files_of(changes: Sequence[FileChange]) -> int:
+    """Return a number that stands for files of a run, as they are after some changes of it: their paths and what they hold."""
+    at = len(EXPERIMENTS) + 1
+    return hash(frozenset((one.path[one.path.index("/", at) :], one.mode, one.new) for one in changes))
 
 
 def _commits(repo: Repository, oids: Collection[str]) -> dict[str, tuple[str, list[str]]]:
@@ -129,7 +163,3 @@ def _shallow(repo: Repository) -> frozenset[str]:
         return frozenset((repo.common_dir / "shallow").read_text(encoding="ascii", errors="replace").split())
     except OSError:
         return frozenset()
-
-
-def _empty(repo: Repository) -> str:
-    return repo.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from gtrack.errors import FormatError
+from gtrack.errors import FormatError, GitError
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history, parse_rows
 from gtrack.formats.names import ARTIFACTS, EXPERIMENTS
@@ -121,21 +123,31 @@ def check_files(
         progress: is told how many runs are done.
     """
     judge = _Judge(sizes, live, heads)
-    for at in range(0, len(directories), _CHUNK):
-        part = directories[at : at + _CHUNK]
-        wanted = list(
-            dict.fromkeys(
-                entry.oid
-                for one in part
-                for name in _READ
-                if (entry := one.files.get(name)) is not None and judge.reads(name, entry.oid)
-            )
-        )
-        found = zip(wanted, repo.objects.many(wanted), strict=True)
-        data = {oid: blob.data for oid, blob in found if blob is not None}
-        for one in part:
-            yield from judge.run(one, data)
-        progress(min(at + _CHUNK, len(directories)), len(directories))
+    parts = [directories[at : at + _CHUNK] for at in range(0, len(directories), _CHUNK)]
+    done = 0
+    with ThreadPoolExecutor(1) as pool:  # git reads the next files meanwhile
+        reading = pool.submit(contents, repo, judge.wanted(parts[0])) if parts else None
+        for part, following in zip_longest(parts, parts[1:]):
+            data, damaged = reading.result() if reading is not None else ({}, set())
+            reading = pool.submit(contents, repo, judge.wanted(following)) if following else None
+            judge.damaged.update(damaged)
+            for one in part:
+                yield from judge.run(one, data)
+            done += len(part)
+            progress(done, len(directories))
+
+
+def contents(repo: Repository, oids: Sequence[str]) -> tuple[dict[str, bytes], set[str]]:
+    """Return what blobs hold that are here, and which of them are damaged: git cannot read these."""
+    try:
+        found = list(zip(oids, repo.objects.many(oids), strict=True))
+    except GitError:
+        if len(oids) == 1:
+            return {}, set(oids)
+        middle = len(oids) // 2
+        halves = [contents(repo, part) for part in (oids[:middle], oids[middle:])]
+        return {**halves[0][0], **halves[1][0]}, halves[0][1] | halves[1][1]
+    return {oid: blob.data for oid, blob in found if blob is not None}, set()
 
 
 @dataclass(frozen=True)
@@ -155,9 +167,15 @@ class _Judge:
         self._live = live
         self._heads = heads
         self._seen: dict[tuple[str, str], str | None] = {}
+        self.damaged: set[str] = set()
         self._histories: dict[tuple[str, bool], tuple[str | None, dict[str, _Column]]] = {}
 
-    def reads(self, name: str, oid: str) -> bool:
+    def wanted(self, directories: Sequence[Directory]) -> list[str]:
+        """Return the ids of the files of some runs that have to be read."""
+        files = ((name, one.files.get(name)) for one in directories for name in _READ)
+        return list(dict.fromkeys(entry.oid for name, entry in files if entry and self._reads(name, entry.oid)))
+
+    def _reads(self, name: str, oid: str) -> bool:
         """Tell whether a file has to be read: it is here, not too large, and was not judged before."""
         size = self._sizes.known.get(oid)
         if size is None or size > (_MAX_ROWS if name in _ROWS else MAX_BYTES):
@@ -166,14 +184,7 @@ class _Judge:
 
     def run(self, one: Directory, data: Mapping[str, bytes]) -> Iterator[Fault]:
         """Find what is wrong with a run."""
-        for path, entry in one.files.items():
-            size = self._sizes.known.get(entry.oid, 0)
-            if entry.oid in self._sizes.absent:
-                yield wrong(one.name, f"{path}: its object {entry.oid[:10]} is not here", LOST)
-            elif entry.oid in self._sizes.away and path in _READ:
-                self._heads.unread += 1
-            elif path in _READ and size > (_MAX_ROWS if path in _ROWS else MAX_BYTES):
-                yield wrong(one.name, f"{path} has {size} bytes, which is more than is read", HOSTILE)
+        yield from self._objects(one)
         if run_dir.RUN not in one.files:
             yield wrong(one.name, f"it has no {run_dir.RUN}", DAMAGED)
             return
@@ -188,6 +199,19 @@ class _Judge:
         for name in (run_dir.PARAMS, run_dir.INPUTS, run_dir.ENVIRONMENT, run_dir.SYSTEM):
             yield from self._alone(one, name, data)
         yield from self._metrics(one, head or {}, data)
+
+    def _objects(self, one: Directory) -> Iterator[Fault]:
+        """Find files that are not here, cannot be read, or are too large to be."""
+        for path, entry in one.files.items():
+            size = self._sizes.known.get(entry.oid, 0)
+            if entry.oid in self._sizes.absent:
+                yield wrong(one.name, f"{path}: its object {entry.oid[:10]} is not here", LOST)
+            elif entry.oid in self.damaged:
+                yield wrong(one.name, f"{path}: its object {entry.oid[:10]} is damaged", LOST)
+            elif entry.oid in self._sizes.away and path in _READ:
+                self._heads.unread += 1
+            elif path in _READ and size > (_MAX_ROWS if path in _ROWS else MAX_BYTES):
+                yield wrong(one.name, f"{path} has {size} bytes, which is more than is read", HOSTILE)
 
     def _head(self, one: Directory, head: Mapping[str, Value]) -> Iterator[Fault]:
         lacking = [name for name in _REQUIRED if head.get(name) is None]

@@ -15,7 +15,7 @@ from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.append_only import History, read_history
 from gtrack.ops.checks.faults import BRING, DAMAGED, HOSTILE, Fault, few, remark, wrong
 from gtrack.ops.checks.large_files import check_large, find_large
-from gtrack.ops.checks.run_code import check_code
+from gtrack.ops.checks.run_code import Own, check_code
 from gtrack.ops.checks.run_files import Directory, Heads, check_files, sizes_of
 from gtrack.ops.findings import Severity
 from gtrack.store.merge.contents import Contents
@@ -126,9 +126,9 @@ def _verify(project: Project, tip: str, chosen: Collection[str] | None, *, large
     return RunVerification(tuple(faults), len(directories), commits, len(found.users), branch)
 
 
-def _own(project: Project, chosen: Collection[str]) -> dict[str, str]:
+def _own(project: Project, chosen: Collection[str]) -> dict[str, Own]:
     found = {run_id: project.store.run_commit(run_id) for run_id in chosen}
-    return {run_id: commit for run_id, commit in found.items() if commit is not None}
+    return {run_id: Own(commit) for run_id, commit in found.items() if commit is not None}
 
 
 def _structure(repo: Repository, places: Changes) -> Iterator[Fault]:

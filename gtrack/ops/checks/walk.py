@@ -9,14 +9,14 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from gtrack.errors import GitError
-from gtrack.formats.names import EXPERIMENTS, decode_experiment
+from gtrack.formats.names import EXPERIMENTS, RUN_ID, decode_experiment
 from gtrack.git.trees import parse_tree
 from gtrack.store.purge import moment_of
 from gtrack.store.run_commits import is_branch_commit
@@ -29,7 +29,10 @@ NO_FETCH = {"GIT_NO_LAZY_FETCH": "1"}
 _NONE = "000000"
 _AT_FIRST, _AT_MOST = 32, 2000  # so many commits are compared by one git process
 MAX_CHANGES = 100_000
-"""So many files and directories of one commit are looked at."""
+"""So many files and directories that a commit changes of one run are looked at."""
+_MAX_IN_ALL = 2_000_000
+_RUN_DEPTH = 3
+_SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _TREE_MODE = "040000"
 _RUN = re.compile(r"^Run: ([0-9a-f]{32})$", re.MULTILINE)
 _REWRITTEN = re.compile(r"^Rewritten-From: [0-9a-f]+\n", re.MULTILINE)
@@ -99,6 +102,16 @@ class FileChange(NamedTuple):
     def is_tree(self) -> bool:
         """Whether it is a directory, of which no more is told."""
         return _TREE_MODE in (self.old_mode, self.mode)
+
+    @property
+    def tree_before(self) -> str:
+        """The id of the directory that it was; empty when it was none."""
+        return self.old if self.old_mode == _TREE_MODE else ""
+
+    @property
+    def tree_after(self) -> str:
+        """The id of the directory that it is; empty when it is none."""
+        return self.new if self.mode == _TREE_MODE else ""
 
     @property
     def place(self) -> tuple[str, str, str] | None:
@@ -250,7 +263,8 @@ def differences(repo: Repository, pairs: Sequence[tuple[str, str]]) -> Iterator[
     """Yield the files that differ between the two trees of each pair; no pair is of one tree twice.
 
     One level of directories after the other is compared, since few trees that name each other can stand for more files than
-    there are atoms, and git would list them all: of a pair with more than a hundred thousand, directories are told instead.
+    there are atoms, and git would list them all. Of a directory where no run can be, and beyond ``MAX_CHANGES``, it is told
+    that it differs, and not what is in it.
 
     Raises:
         GitError: git refuses, such as when a tree is not here.
@@ -259,21 +273,45 @@ def differences(repo: Repository, pairs: Sequence[tuple[str, str]]) -> Iterator[
     nothing = empty_tree(repo)
     while part := list(islice(waiting, _AT_MOST)):
         found: list[list[FileChange]] = [[] for _ in part]
-        level = [(number, "", old, new) for number, (old, new) in enumerate(part)]
+        counts: Counter[tuple[int, str]] = Counter()
+        level = [_Pair(number, "", "", old, new) for number, (old, new) in enumerate(part)]
+        depth = 0
         while level:
-            told = _one_level(repo, list(dict.fromkeys((old, new) for _, _, old, new in level)))
-            below: list[tuple[int, str, str, str]] = []
-            sizes: Counter[int] = Counter()
-            for number, above, old, new in level:
-                for change in told[old, new]:
-                    path = f"{above}{change.path}"
-                    sizes[number] += 1
-                    if change.is_tree and sizes[number] + len(found[number]) <= MAX_CHANGES:
-                        below.append((number, f"{path}/", change.old or nothing, change.new or nothing))
+            told = _one_level(repo, list(dict.fromkeys((one.old, one.new) for one in level)))
+            below: list[_Pair] = []
+            for pair in level:
+                changes = told[pair.old, pair.new]
+                counts[pair.number, pair.run] += len(changes)
+                counts[pair.number, ""] += len(changes) if pair.run else 0
+                is_full = counts[pair.number, pair.run] > MAX_CHANGES or counts[pair.number, ""] > _MAX_IN_ALL
+                for change in changes:
+                    one = change._replace(path=f"{pair.above}{change.path}") if depth else change
+                    if change.is_tree and not is_full and _may_hold_runs(change.path, pair.above, depth):
+                        run = pair.run or (one.path if depth == _RUN_DEPTH else "")
+                        old, new = (oid or nothing for oid in (change.tree_before, change.tree_after))
+                        below.append(_Pair(pair.number, f"{one.path}/", run, old, new))
                     else:
-                        found[number].append(replace(change, path=path) if above else change)
-            level = below
+                        found[pair.number].append(one)
+            level, depth = below, depth + 1
         yield from map(tuple, found)
+
+
+class _Pair(NamedTuple):
+    """Two trees to compare: for which pair, where they are, in which run if in one, and their ids."""
+
+    number: int
+    above: str
+    run: str
+    old: str
+    new: str
+
+
+def _may_hold_runs(name: str, above: str, depth: int) -> bool:
+    if depth == 0:
+        return name == EXPERIMENTS
+    if depth == _RUN_DEPTH - 1:
+        return _SHARD.match(name) is not None
+    return depth != _RUN_DEPTH or (RUN_ID.match(name) is not None and above.endswith(f"/{name[:2]}/"))
 
 
 def empty_tree(repo: Repository) -> str:
@@ -285,13 +323,16 @@ def _one_level(repo: Repository, pairs: Sequence[tuple[str, str]]) -> dict[tuple
     """Return what differs between trees, and not what is below it."""
     stdin = "".join(f"{old} {new}\n" for old, new in pairs).encode()
     options = ("-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff")
-    out = repo.run("diff-tree", *options, "--stdin", stdin=stdin, env=NO_FETCH).decode(errors="surrogateescape")
+    try:
+        out = repo.run("diff-tree", *options, "--stdin", stdin=stdin, env=NO_FETCH).decode(errors="surrogateescape")
+    except GitError as error:
+        raise _lacking(repo, pairs) or error from None
     at = 0
     told: dict[tuple[str, str], list[FileChange]] = {}
     for old, new in pairs:
         head = f"{old} {new}\n"
         if not out.startswith(head, at):
-            raise GitError("git diff-tree answered something else than it was asked.")
+            raise _lacking(repo, pairs) or GitError("git diff-tree answered something else than it was asked.")
         at += len(head)
         found = told[old, new] = []
         while out.startswith(":", at):
@@ -300,6 +341,16 @@ def _one_level(repo: Repository, pairs: Sequence[tuple[str, str]]) -> dict[tuple
             found.append(_change(out[at + 1 : middle], out[middle + 1 : end]))
             at = end + 1
     return told
+
+
+def _lacking(repo: Repository, pairs: Sequence[tuple[str, str]]) -> GitError | None:
+    """Return what to say when a tree is not here."""
+    stdin = "".join(f"{one}\n" for pair in pairs for one in pair).encode()
+    told = repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin, env=NO_FETCH).decode()
+    for line in told.splitlines():
+        if not line.endswith(" tree"):
+            return GitError(f"the directory {line[:10]} is not here, or is damaged.")
+    return None
 
 
 def _change(facts: str, path: str) -> FileChange:
