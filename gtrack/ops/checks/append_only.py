@@ -101,7 +101,7 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
     return found
 
 
-def _taken(changes: Sequence[FileChange], run_id: str) -> int | None:
+def _taken(changes: Sequence[FileChange], run_id: str) -> bytes | None:
     """Return what a commit took in of a run that was not there before; None when it was, and where that is not known."""
     shard = f"/{run_id[:2]}/{run_id}/"
     of_run = [change for change in changes if shard in change.path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
@@ -32,7 +33,7 @@ class Own:
     """
 
     commit: str
-    taken: int | None = None
+    taken: bytes | None = None
 
 
 def check_code(
@@ -135,10 +136,11 @@ def _sorted(changes: Sequence[FileChange], one: Directory) -> tuple[list[FileCha
     return inside, outside
 
 
-def files_of(changes: Sequence[FileChange]) -> int:
-    """Return a number that stands for files of a run, as they are after some changes of it: their paths and what they hold."""
+def files_of(changes: Sequence[FileChange]) -> bytes:
+    """Return a digest of the files of a run, as they are after some changes of it: their paths and what they hold."""
     at = len(EXPERIMENTS) + 1
-    return hash(frozenset((one.path[one.path.index("/", at) :], one.mode, one.new) for one in changes))
+    told = sorted(f"{one.path[one.path.index('/', at) :]}\0{one.mode}\0{one.new}\0" for one in changes)
+    return blake2b("".join(told).encode(errors="surrogateescape"), digest_size=16).digest()
 
 
 def _commits(repo: Repository, oids: Collection[str]) -> dict[str, tuple[str, list[str]]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS, decode_experiment
 from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.append_only import History, read_history
+from gtrack.ops.checks.beside import history_beside
 from gtrack.ops.checks.faults import BRING, DAMAGED, HOSTILE, Fault, few, remark, wrong
 from gtrack.ops.checks.large_files import check_large, find_large
 from gtrack.ops.checks.run_code import Own, check_code
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 Tell = Callable[[str, int, int], None]
 """Is told what is being looked at, and how much of how much."""
 
+_MANY = 2000
+"""From so many runs on a second process saves more than its start takes."""
 _MIGHT_HAVE_MORE = "in a partial clone, large files stay with the remote; 'gtrack get' fetches those of a run."
 
 
@@ -109,11 +114,9 @@ def _verify(project: Project, tip: str, chosen: Collection[str] | None, *, large
     faults += refused
     live = {one.id for one in project.live.directories()}
     heads, sizes = Heads(), sizes_of(repo, directories)
-    faults += check_files(repo, directories, sizes, live, heads, lambda *done: tell("Verifying runs", *done))
-    if chosen is None:
-        history = read_history(repo, tip, lambda *done: tell("Verifying the history", *done))
-    else:
-        history = History(own=_own(project, chosen))
+    with _history(project, tip, chosen, len(directories), tell) as history_of:
+        faults += check_files(repo, directories, sizes, live, heads, lambda *done: tell("Verifying runs", *done))
+        history = history_of()
     faults += history.faults
     faults += check_code(repo, directories, heads.code, history.own, is_cut=history.is_cut)
     found = find_large(repo, directories, sizes)
@@ -124,6 +127,20 @@ def _verify(project: Project, tip: str, chosen: Collection[str] | None, *, large
     faults.sort(key=lambda one: one.severity is not Severity.ERROR)
     commits = history.commits if chosen is None else None
     return RunVerification(tuple(faults), len(directories), commits, len(found.users), branch)
+
+
+@contextmanager
+def _history(
+    project: Project, tip: str, chosen: Collection[str] | None, runs: int, tell: Tell
+) -> Iterator[Callable[[], History]]:
+    """Give the function that returns the history: read by another process meanwhile, when it is long."""
+    if chosen is not None:
+        yield lambda: History(own=_own(project, chosen))
+    elif runs >= _MANY and sys.executable and (os.cpu_count() or 1) > 1:
+        with history_beside(project.repo, tip) as result:
+            yield result
+    else:
+        yield lambda: read_history(project.repo, tip, lambda *done: tell("Verifying the history", *done))
 
 
 def _own(project: Project, chosen: Collection[str]) -> dict[str, Own]:

@@ -40,6 +40,19 @@ def test_runs_that_gtrack_made_edited_removed_and_merged_have_no_errors_and_no_n
     assert (found.runs, found.commits, found.large) == (2, 8, 1)
 
 
+@pytest.mark.usefixtures("runs")
+def test_a_history_that_is_read_by_a_process_beside_this_one_is_told_alike(
+    project: Project, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert verify_runs(project).errors == []
+    tamper({"notes.txt": b"no run\n"})
+    here = verify_runs(project)
+    monkeypatch.setattr("gtrack.ops.checks.verify_runs._MANY", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert verify_runs(project) == here
+    assert any("notes.txt" in text for text in texts(here))
+
+
 def test_a_branch_that_is_not_there_has_no_faults(project: Project) -> None:
     assert verify_runs(project) == RunVerification((), commits=0, branch=BRANCH)
 
