@@ -24,7 +24,7 @@ from gtrack.ops.sharing.remote_branch import chosen_remote
 from gtrack.project import Project
 from gtrack.render.data import to_json
 from gtrack.render.progress import ProgressStages
-from gtrack.render.sharing import problems_of, pulled_data, pushed_data, write_pulled, write_pushed
+from gtrack.render.sharing import came_back, problems_of, pulled_data, pushed_data, write_pulled, write_pushed
 from gtrack.render.values import printable
 
 Remote = Annotated[
@@ -132,6 +132,8 @@ def _push_purged(project: Project, remote: str, *, quiet: bool) -> None:
     remote = without_secrets(remote)
     if not quiet:
         write(f"{printable(remote)} has the branch as it is here now: {pushed.commit[:10]}\n")
+    for line in came_back(pushed.came_back):
+        note(line, "yellow")
 
 
 @contextmanager

@@ -114,6 +114,11 @@ def decode_experiment(component: str) -> str:
     return unquote(component)
 
 
+def on_one_line(text: str) -> str:
+    """Return a text without what would end a line of a commit's message: a name may be of a stranger, and forge a trailer."""
+    return _CONTROL.sub("?", text)
+
+
 def run_path(experiment: str, run_id: str) -> str:
     """Return the run directory's path on the runs branch."""
     return f"{EXPERIMENTS}/{encode_experiment(experiment)}/{run_id[:2]}/{run_id}"

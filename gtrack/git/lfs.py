@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -100,12 +101,13 @@ def store(repo: Repository, path: Path) -> Pointer:
 def adopt(repo: Repository, path: Path, pointer: Pointer) -> None:
     """Make the content of a file, whose pointer is known, an object of the local store, durably.
 
-    The file is hard-linked where the file system can, and cannot be written to from then on; else it is copied. Equal content is
-    stored once.
+    The file is hard-linked where the file system can, and cannot be written to from then on; else it is copied, and so is one
+    that has another name, by which it may be written to. Equal content is stored once; what is there is read before, as it may be
+    damaged.
     """
-    if is_here(repo, pointer):
-        return
     target = object_path(repo, pointer.oid)
+    if is_here(repo, pointer) and (target.samefile(path) or digest_of(target)[0] == pointer.oid):
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     try:
@@ -131,11 +133,12 @@ def put_aside(repo: Repository, oid: str) -> Path:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        with source.open("rb") as reader, target.open("xb") as writer:
-            shutil.copyfileobj(reader, writer, _CHUNK)
+    if source.lstat().st_nlink == 1:
+        with suppress(OSError):  # another file system, or one without links
+            os.link(source, target)
+            return
+    with source.open("rb") as reader, target.open("xb") as writer:
+        shutil.copyfileobj(reader, writer, _CHUNK)
 
 
 def _fsync(path: Path) -> None:

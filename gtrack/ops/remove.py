@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from gtrack.errors import AmbiguousRun, GTrackError, RefChanged, RunIsActive, RunNotFound, UsageError
 from gtrack.formats.names import RUN_ID
 from gtrack.ops.edit import edit_tags
-from gtrack.ops.retention.plan import PINNED, registered_runs
+from gtrack.ops.registered_runs import registered_runs
+from gtrack.ops.retention.plan import PINNED
 from gtrack.ops.search import Choice, find_runs
 from gtrack.project import Project
 from gtrack.records import Experiment, Run
 from gtrack.store.purge import backups
 from gtrack.store.removal import Going, Made, Removed, names_of, remove_runs, removed_runs, restored
+from gtrack.store.restoring import restored_at, restored_together
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}\Z")
+_REVISION = re.compile(r"[\w@][\w./^~@{}-]*\Z")
 _BY_HAND = "Remove {} by hand"
 _SHOWN = 5
 
@@ -52,16 +55,15 @@ def remove_all(
         force: also runs that are in the registry, or pinned.
 
     Raises:
-        UsageError: there are runs nested in one.
         RunIsActive: one has not ended.
-        GTrackError: one is in the registry, or pinned.
+        GTrackError: one is in the registry, or pinned, or has runs nested in it.
         GitError: git refuses; nothing was removed.
     """
     chosen = {run.id: run for run in runs}
     nested = [run for run in _nested(project, chosen) if run.id not in chosen]
     if nested and not with_children:
         parents = dict.fromkeys(chosen[run.parent].name for run in nested if run.parent in chosen)
-        raise UsageError(
+        raise GTrackError(
             f"{len(nested)} {'run is' if len(nested) == 1 else 'runs are'} nested in {_few(parents)}, and would lose what "
             "they belong to. --with-children removes them as well."
         )
@@ -184,6 +186,83 @@ def restore_removed(project: Project, ref: str) -> Run:
     return _put_back(project, fitting[0])
 
 
+def restore_last(project: Project) -> list[Run]:
+    """Put back, by one commit, all runs that the last removal took away and that are not there; see ``restore_of``.
+
+    Raises:
+        RunNotFound: no run was removed.
+        GitError: git refuses.
+    """
+    found = removed_runs(project.repo, project.store.tip(), backups(project.repo))
+    if not found:
+        raise RunNotFound("No run was removed here that could be restored.")
+    return _put_all_back(project, [one for one in found if (one.at, one.when) == (found[0].at, found[0].when)])
+
+
+def restore_of(project: Project, removal: str) -> list[Run]:
+    """Put back, by one commit, all runs that a commit of the branch took away and that are not there.
+
+    Those that a purge took away since come out of its backup, each by a commit of its own.
+
+    Args:
+        project: where they were.
+        removal: names the commit that removed them.
+
+    Raises:
+        UsageError: there is no such commit.
+        RunNotFound: it took away no run that is not there.
+        GitError: git refuses.
+    """
+    commit = _commit(project, removal)
+    found = removed_runs(project.repo, project.store.tip(), backups(project.repo), thorough=True)
+    chosen = [one for one in found if one.at == f"{commit}^1"]
+    if not chosen:
+        raise RunNotFound(
+            f"The commit {commit[:10]} took away no run that is not there. 'gtrack restore' lists what was removed."
+        )
+    return _put_all_back(project, chosen)
+
+
+def restore_at(project: Project, run_id: str, commit: str) -> Run:
+    """Put a run as it was at an earlier commit of the branch, by a commit of its own.
+
+    Args:
+        project: where it is.
+        run_id: its whole id.
+        commit: names a commit that has the run.
+
+    Raises:
+        UsageError: there is no such commit.
+        RunNotFound: it does not have the run.
+        GitError: git refuses.
+    """
+    before = _commit(project, commit)
+
+    def build(tip: str | None) -> Made:
+        return restored_at(project.repo, tip or project.store.tip() or before, run_id, before, project.identity())[0]
+
+    project.store.integrate(build, f"{run_id[:8]} restored")
+    return project.store.run(run_id)
+
+
+def _commit(project: Project, name: str) -> str:
+    found = project.repo.resolve(f"{name}^{{commit}}") if _REVISION.match(name) else None
+    if found is None:
+        raise UsageError(f"There is no commit {name!r} here. 'gtrack audit --json' tells those of the branch.")
+    return found
+
+
+def _put_all_back(project: Project, found: Sequence[Removed]) -> list[Run]:
+    runs: list[Run] = []
+
+    def build(tip: str | None) -> Made:
+        made, runs[:] = restored_together(project.repo, tip or project.store.tip(), found, project.identity())
+        return made
+
+    project.store.integrate(build, f"{len(found)} runs restored")
+    return runs
+
+
 def _fitting(project: Project, ref: str, *, thorough: bool) -> list[Removed]:
     found = removed_runs(project.repo, project.store.tip(), backups(project.repo), thorough=thorough)
     fitting = [one for one in found if one.run_id.startswith(ref)] if _PREFIX.match(ref) else []
@@ -242,17 +321,14 @@ def restore_experiment(project: Project, name: str) -> Experiment:
 
 
 def pin(project: Project, run: Run, *, pinned: bool = True) -> Run:
-    """Keep a run from every retention rule, by a tag; or let it go again.
+    """Keep a run from every retention rule, by a tag; or let it go again. One that is as it shall be stays as it is.
 
     Raises:
-        UsageError: it shall be let go and is not pinned.
         GitError: git refuses.
     """
     if pinned:
         return edit_tags(project, run, {PINNED: "true"})
-    if PINNED not in run.tags:
-        raise UsageError(f"Run {run.name} ({run.short_id}) is not pinned.")
-    return edit_tags(project, run, {}, [PINNED])
+    return edit_tags(project, run, {}, [PINNED]) if PINNED in run.tags else run
 
 
 def _check_ended(project: Project, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gtrack.ops.sharing.pull import Pulled
     from gtrack.ops.sharing.push import Counted, Pushed
     from gtrack.ops.sharing.take_in import TakenIn
+    from gtrack.registry.renaming import Renamed
     from gtrack.registry.travel import Travelled
 
 _SHOWN = 10
@@ -42,15 +43,19 @@ def write_pushed(console: Console, pushed: Pushed) -> None:
     elif pushed.commits:
         text = f"Pushed to {pushed.remote}, which had the runs already"
     else:
-        text = f"{pushed.remote} has everything that is here"
+        text = f"{pushed.remote} has everything {'else ' if pushed.tags.problems else ''}that is here"
     write_line(console, Text(printable(text)))
 
 
 def problems_of(pulled: Pulled | None, pushed: Pushed | None = None) -> list[str]:
     """Return what a person has to know, or to do, a sentence or more each; for stderr."""
     found = list(_refused(pulled.taken)) if pulled is not None and pulled.taken is not None else []
+    if pulled is not None and pulled.taken is not None:
+        found += came_back(pulled.taken.came_back)
     # What conflicts when it is pulled is solved when it is pushed, or is told there.
     tags = pushed.tags if pushed is not None else pulled.tags if pulled is not None else None
+    if pushed is not None:
+        found += [renumbered(one, pushed.remote) for one in pushed.tags.renamed]
     found += tags.problems if tags is not None else ()
     if pushed is not None and pushed.lacking:
         found.append(
@@ -58,6 +63,31 @@ def problems_of(pulled: Pulled | None, pushed: Pushed | None = None) -> list[str
             f"from there. The first: sha256 {pushed.lacking[0][:12]}…"
         )
     return found
+
+
+def renumbered(one: Renamed, remote: str) -> str:
+    """Return what is to be told of a registry tag that was made here and is not on the remote as it was made."""
+    by = one.who or "somebody"
+    run = f" of run {one.run}" if one.run else ""
+    if not one.published:
+        return f"{one.was}{run}, which was only here, gave way to {one.now} of {remote}, by {by}, which says the same."
+    if one.number is None:
+        return f"{one.was}{run} was published as {one.now}, as {by} was quicker with that number."
+    model, mine = one.was.partition("@")[::2]
+    return (
+        f"{model} v{one.number}{run} was published as v{one.new_number}: v{one.number} is {by}'s. "
+        f"({mine} here became {one.now.partition('@')[2]}.)"
+    )
+
+
+def came_back(run_ids: Sequence[str]) -> list[str]:
+    """Return what is to be told of runs that a purge took away and that are back; nothing when there are none."""
+    if not run_ids:
+        return []
+    more = f" and {len(run_ids) - _SHOWN} more" if len(run_ids) > _SHOWN else ""
+    named = ", ".join(run_id[:8] for run_id in run_ids[:_SHOWN])
+    said = f"Purged, and back with all that it had, as it was changed meanwhile, or is a model version here: {named}{more}."
+    return [f"{said} What nobody needs goes by 'gtrack rm' and the next purge."]
 
 
 def _pulled(pulled: Pulled) -> Iterator[str]:
@@ -145,6 +175,7 @@ def pulled_data(pulled: Pulled) -> dict[str, Any]:
         ],
         "backup": taken.backup if taken else None,
         "replayed": taken.replayed if taken else 0,
+        "came_back": list(taken.came_back) if taken else [],
         "problems": list(pulled.tags.problems),
     }
 
@@ -158,6 +189,7 @@ def pushed_data(pushed: Pushed) -> dict[str, Any]:
         "versions": pushed.tags.versions,
         "tags": pushed.tags.tags,
         "large": {"objects": pushed.large, "bytes": pushed.large_bytes, "lacking": list(pushed.lacking)},
+        "renumbered": [vars(one) for one in pushed.tags.renamed],
         "tries": pushed.tries,
         "problems": list(pushed.tags.problems),
         "pulled": pulled_data(pushed.pulled) if pushed.pulled is not None else None,

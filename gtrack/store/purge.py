@@ -107,6 +107,24 @@ def newest_twin(repo: Repository, theirs: str, tip: str) -> Twin | None:
     return twin if _is_faithful(repo, twin, tip) else None
 
 
+def were_both_purged(repo: Repository, ours: str, theirs: str) -> bool:
+    """Tell whether two states were made of one history by purges of which neither has the other.
+
+    Merged, each would bring back what the other is without.
+
+    Raises:
+        GitError: git refuses.
+    """
+    said = ("--basic-regexp", "--encoding=UTF-8", f"--grep=^{REWRITTEN}: ")
+    if not all(repo.run("rev-list", "-1", *said, tip, f"^{other}") for tip, other in ((theirs, ours), (ours, theirs))):
+        return False
+    olds = [
+        {old for commit in Line(repo, tip, [other]).commits() for old in _REWRITTEN.findall(commit.message)}
+        for tip, other in ((theirs, ours), (ours, theirs))
+    ]
+    return not olds[0].isdisjoint(olds[1])
+
+
 def _is_faithful(repo: Repository, twin: Twin, tip: str) -> bool:
     """Tell whether a twin holds what it was made of, less runs that purges name."""
     changes = Comparison(repo).between(twin.known, twin.twin)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import RunNotFound, UsageError
 from gtrack.formats import run_dir
-from gtrack.formats.names import EXPERIMENTS, RUN_ID, decode_experiment, experiment_path, run_path
+from gtrack.formats.names import EXPERIMENTS, RUN_ID, decode_experiment, experiment_path, on_one_line, run_path
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.store.branch import BranchReader
-from gtrack.store.purge import Backup, moment_of
+from gtrack.store.merge.contents import check_run
+from gtrack.store.purge import Backup, PurgeRecord, moment_of, purges_since
 from gtrack.store.run_commits import find_run_commit
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Removed:
         at: a commit of the branch that has it.
         blob: the id of its ``run.yaml`` there.
         when: when it was removed.
-        who: who removed it, with the address; empty when only a backup has it.
+        who: who removed it, with the address, or purged it; empty when nothing says so.
         why: the subject of the commit that removed it.
         backup: the backup ref that has it, when the branch's own history does not.
     """
@@ -126,14 +127,22 @@ def removed_runs(
     there = {location.id for location in BranchReader(repo, tip).locations()}
     found: dict[str, Removed] = {}
     for one in _deleted(repo, tip, None, thorough=thorough) if tip else ():
-        if one.run_id not in there:
-            found.setdefault(one.run_id, one)
+        before = found.get(one.run_id)
+        # Of what a merge took away, the commit that it took that from tells who removed it.
+        if one.run_id not in there and (before is None or (_is_merge(before) and not _is_merge(one))):
+            found[one.run_id] = one
     for backup in kept:
-        for one in (*_deleted(repo, backup.commit, tip, thorough=thorough), *_held(repo, backup, there)):
+        purges = purges_since(repo, backup.commit, tip) if tip else ()
+        for one in (*_deleted(repo, backup.commit, tip, thorough=thorough), *_held(repo, backup, there, purges)):
             if one.run_id not in there and one.run_id not in found:
                 ref = backup.ref
                 found[one.run_id] = Removed(**{**vars(one), "backup": ref})
-    return sorted(found.values(), key=lambda one: (one.when, one.run_id), reverse=True)
+    # Those of one second stay in the order of the history.
+    return sorted(found.values(), key=lambda one: one.when, reverse=True)
+
+
+def _is_merge(one: Removed) -> bool:
+    return one.why.startswith("Merge ")
 
 
 def _deleted(repo: Repository, tip: str, without: str | None, *, thorough: bool) -> Iterator[Removed]:
@@ -164,14 +173,16 @@ def _deleted(repo: Repository, tip: str, without: str | None, *, thorough: bool)
             moment, why = moment_of(next(tokens)), next(tokens)
 
 
-def _held(repo: Repository, backup: Backup, there: Collection[str]) -> Iterator[Removed]:
+def _held(repo: Repository, backup: Backup, there: Collection[str], purges: Sequence[PurgeRecord]) -> Iterator[Removed]:
     """Yield the runs that a backup itself holds and the branch does not: another clone purged them."""
     reader = BranchReader(repo, backup.commit)
     places = [location for location in reader.locations() if location.id not in there]
     heads = repo.objects.many([f"{location.tree}:{run_dir.RUN}" for location in places])
+    by_run = {run_id: (purge.when, purge.who) for purge in reversed(purges) for run_id in purge.run_ids}
     for location, head in zip(places, heads, strict=True):
         oid = head.oid if head else ""
-        yield Removed(location.id, location.experiment, backup.commit, oid, backup.when, "", "purged")
+        when, who = by_run.get(location.id, (backup.when, ""))
+        yield Removed(location.id, location.experiment, backup.commit, oid, when, who, "purged")
 
 
 def names_of(repo: Repository, removed: Sequence[Removed]) -> Mapping[str, str]:
@@ -195,6 +206,7 @@ def restored(repo: Repository, tip: str | None, one: Removed, identity: Identity
     Raises:
         UsageError: it is there.
         RunNotFound: what should hold it does not.
+        FormatError: it holds what no run may hold.
         GitError: git refuses.
     """
     branch, before = BranchReader(repo, tip), BranchReader(repo, repo.resolve(one.at))
@@ -203,6 +215,7 @@ def restored(repo: Repository, tip: str | None, one: Removed, identity: Identity
     location = before.locate(one.run_id)
     if location is None:
         raise RunNotFound(f"Run {one.run_id[:8]} is no more in {one.backup or 'the history of the branch'}.")
+    check_run(repo, one.run_id, location.tree, before.tip)
     run = before.runs([location])[0]
     changes = [Change(run_path(location.experiment, one.run_id), location.tree, "040000")]
     about = experiment_path(location.experiment)
@@ -210,7 +223,8 @@ def restored(repo: Repository, tip: str | None, one: Removed, identity: Identity
     if said is not None and repo.resolve(f"{tip}:{about}") is None:
         changes.append(Change(about, said))
     own = find_run_commit(repo, before.tip, one.run_id) if one.backup and before.tip else None
-    message = f"{location.experiment}: {run.name} restored\n\nRun: {one.run_id}\nExperiment: {location.experiment}\n"
+    subject = on_one_line(f"{location.experiment}: {run.name} restored")
+    message = f"{subject}\n\nRun: {one.run_id}\nExperiment: {on_one_line(location.experiment)}\n"
     parents = [parent for parent in (tip, own) if parent]
     with FastImport(repo) as stream:
         mark = stream.commit(parents, changes, message, identity, int(time.time()), from_empty=tip is None)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
-from gtrack.formats.names import EXPERIMENTS
+from gtrack.formats.names import EXPERIMENTS, is_dot_git
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.store.branch import BranchReader
 from gtrack.store.merge.bases import Commit, Line
@@ -167,11 +167,18 @@ def _changes(out: str, at: int) -> tuple[tuple[tuple[str | None, Change], ...], 
         match = _RUN_AT.match(path)
         if match is not None and match[2] is not None:
             continue  # the directory of the run stands for all that is in it
+        if match is None and not _is_written(path):
+            continue
         if match is None and _TREE in (old_mode.lstrip("0"), mode.lstrip("0")):
             continue  # so do the files in it, for any other directory
         change = Change(path, None) if mode == _NOTHING else Change(path, oid, mode)
         (gone if mode == _NOTHING else put).append((match[1] if match else None, change))
     return (*gone, *put), at
+
+
+def _is_written(path: str) -> bool:
+    """Tell whether git writes a path: what a stranger once put there by other means must not keep a branch from being purged."""
+    return not any(part in ("", ".", "..") or is_dot_git(part) for part in path.split("/"))
 
 
 def runs_at(repo: Repository, commit: str) -> set[str]:

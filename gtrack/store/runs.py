@@ -25,7 +25,7 @@ from gtrack.errors import (
 )
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
-from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, experiment_directory, experiment_path, run_path
+from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, experiment_directory, experiment_path, on_one_line, run_path
 from gtrack.formats.yamlio import dumps, load_mapping
 from gtrack.git.lfs import adopt
 from gtrack.git.lfs import store as lfs_store
@@ -41,7 +41,7 @@ from gtrack.store.large.content import Content, used
 from gtrack.store.large.digests import Digests
 from gtrack.store.live import EXPERIMENT_NEWS, edit_head
 from gtrack.store.locks import turn
-from gtrack.store.merge.contents import Contents
+from gtrack.store.merge.contents import check_experiment_at, check_run
 from gtrack.store.run_commits import find_run_commit, last_states
 
 if TYPE_CHECKING:
@@ -488,11 +488,7 @@ class RunStore:
             if branch.locate(run_id) is not None:
                 raise UsageError(f"Run {run_id[:8]} is there: nothing is to be restored.")
             before, location = self._last_seen(branch, run_id)
-            if Contents(self._repo).unsafe([location.tree]):
-                raise FormatError(
-                    f"Run {run_id[:8]}, as it was in {str(before.tip)[:12]}, holds what no run may hold, such as a symbolic "
-                    "link or a path that leaves its directory; it is not restored."
-                )
+            check_run(self._repo, run_id, location.tree, before.tip)
             back = [Change(run_path(location.experiment, run_id), location.tree, "040000")]
             subject = f"{location.experiment}: {before.runs([location])[0].name} restored"
             return self._commit_alone(branch, stream, back, subject, location.experiment, run_id)
@@ -506,6 +502,7 @@ class RunStore:
         Raises:
             ExperimentNotFound: the branch never held it.
             UsageError: it is there.
+            FormatError: it holds what no experiment may hold.
             GitError: git refuses.
         """
 
@@ -514,10 +511,11 @@ class RunStore:
             if name in known:
                 raise UsageError(f"The experiment {name!r} is there: nothing is to be restored.")
             states = self._states(branch, f":(literal){experiment_directory(name)}")
-            trees: dict[str, str] = next((found for one in states if name in (found := one.experiment_trees())), {})
-            if name not in trees:
+            before = next((one for one in states if name in one.experiment_trees()), None)
+            if before is None or before.tip is None:
                 raise ExperimentNotFound.of(name, known)
-            back = [Change(experiment_directory(name), trees[name], "040000")]
+            check_experiment_at(self._repo, name, before.tip)
+            back = [Change(experiment_directory(name), before.experiment_trees()[name], "040000")]
             return self._commit_alone(branch, stream, back, f"{name}: restored", name)
 
         self._write(build, (), f"{name}: restored")
@@ -546,8 +544,8 @@ class RunStore:
         run_id: str | None = None,
     ) -> str:
         """Add a branch commit without a run commit, and return its mark."""
-        trailers = ([f"Run: {run_id}"] if run_id else []) + [f"Experiment: {experiment}"]
-        message = f"{subject}\n\n" + "\n".join(trailers) + "\n"
+        trailers = ([f"Run: {run_id}"] if run_id else []) + [f"Experiment: {on_one_line(experiment)}"]
+        message = f"{on_one_line(subject)}\n\n" + "\n".join(trailers) + "\n"
         parents = [branch.tip] if branch.tip else []
         return stream.commit(parents, changes, message, self._identity(), int(time.time()))
 
@@ -562,7 +560,7 @@ class RunStore:
 
 
 def _message(run: Run, code: str | None) -> str:
-    trailers = [f"Run: {run.id}", f"Experiment: {run.experiment}"]
+    trailers = [f"Run: {run.id}", f"Experiment: {on_one_line(run.experiment)}"]
     if code:
         trailers.append(f"Code-Commit: {code}")
-    return f"{run.experiment}: {run.name} {run.status}\n\n" + "\n".join(trailers) + "\n"
+    return on_one_line(f"{run.experiment}: {run.name} {run.status}") + "\n\n" + "\n".join(trailers) + "\n"

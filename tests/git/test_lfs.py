@@ -128,3 +128,25 @@ def test_only_a_file_of_the_right_size_is_here(repo: Path, tmp_path: Path) -> No
     assert store(repository, tmp_path / "a") == pointer
     assert not place.is_symlink()
     assert place.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_damaged_object_is_replaced_when_its_content_comes_again(repo: Path, tmp_path: Path) -> None:
+    repository = Repository.find(repo)
+    (tmp_path / "a").write_bytes(b"content")
+    place = object_path(repository, store(repository, tmp_path / "a").oid)
+    place.unlink()
+    place.write_bytes(b"CONTENT")
+    (tmp_path / "b").write_bytes(b"content")
+    store(repository, tmp_path / "b")
+    assert place.read_bytes() == b"content"
+
+
+def test_a_file_that_has_another_name_too_is_copied(repo: Path, tmp_path: Path) -> None:
+    repository = Repository.find(repo)
+    (tmp_path / "mine").write_bytes(b"content")
+    (tmp_path / "logged").hardlink_to(tmp_path / "mine")
+    place = object_path(repository, store(repository, tmp_path / "logged").oid)
+    with (tmp_path / "mine").open("r+b") as file:
+        file.write(b"CONTENT")
+    assert (tmp_path / "mine").stat().st_mode & 0o200
+    assert place.read_bytes() == b"content"

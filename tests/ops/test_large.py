@@ -24,6 +24,7 @@ from tests.conftest import Git
 @pytest.fixture
 def project(repo: Path, tmp_path: Path) -> Project:
     (repo / ".gtrack").mkdir()
+    (tmp_path / "store").mkdir()
     settings = (
         f"system: {{interval_seconds: 0}}\nartifacts: {{lfs: ['*.ckpt', '*.pkl'], remote: 'file://{tmp_path}/store'}}\n"
     )
@@ -103,6 +104,20 @@ def test_what_was_damaged_here_is_put_aside_and_fetched(project: Project, tmp_pa
     write_out(project, run, choose(project, run, None), tmp_path / "out")
     assert (tmp_path / "out" / "a.ckpt").read_bytes() == place.read_bytes() == data
     assert (project.repo.common_dir / "lfs" / "bad" / place.name).read_bytes() == data[::-1]
+
+
+def test_an_object_that_is_mended_while_it_is_read_stays(project: Project) -> None:
+    data = os.urandom(5000)
+    run = project.resolve(log(project, a=data))
+    place = object_path(project.repo, pointer(data).oid)
+    place.chmod(0o644)
+    place.write_bytes(data[::-1])
+    reading = project.artifact(run.id, "a.ckpt").chunks()
+    assert next(reading) == data[::-1]
+    log(project, b=data)
+    with pytest.raises(ArtifactError, match="other bytes than it has now"):
+        list(reading)
+    assert place.read_bytes() == data == project.artifact_bytes(run.id, "a.ckpt")
 
 
 def test_what_is_damaged_everywhere_is_named_and_nothing_is_written(project: Project, tmp_path: Path) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 
 import pytest
 
 from gtrack.errors import AmbiguousRun, GTrackError, RunIsActive, RunNotFound, UsageError
 from gtrack.formats.names import run_path
-from gtrack.git.objects import Change, FastImport
+from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.ops.edit import edit_name, edit_notes
 from gtrack.ops.remove import (
     pin,
     remove_all,
     remove_experiment,
     removed,
+    restore_at,
+    restore_last,
+    restore_of,
     restore_removed,
     restore_run,
 )
+from gtrack.ops.retention.purge import purge
 from gtrack.project import Project
 from gtrack.records import Run
+from gtrack.store.merge.merge import merge
 from gtrack.store.removal import Made
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
@@ -36,7 +42,7 @@ def family(make_run: MakeRun) -> dict[str, Run]:
 
 def test_a_run_with_nested_ones_is_refused_without_them(family: dict[str, Run], project: Project, git: Git) -> None:
     before = git("rev-parse", "gtrack/runs")
-    with pytest.raises(UsageError, match=r"2 runs are nested in top, and would lose .* --with-children"):
+    with pytest.raises(GTrackError, match=r"2 runs are nested in top, and would lose .* --with-children"):
         remove_all(project, [family["top"]])
     assert git("rev-parse", "gtrack/runs") == before
     gone = remove_all(project, [family["top"]], with_children=True)
@@ -75,8 +81,7 @@ def test_a_pin_is_a_tag(make_run: MakeRun, project: Project) -> None:
     assert pin(project, run) == run
     run = pin(project, run, pinned=False)
     assert run.tags == {}
-    with pytest.raises(UsageError, match="is not pinned"):
-        pin(project, run, pinned=False)
+    assert pin(project, run, pinned=False) == run
 
 
 def test_removed_runs_are_listed_the_last_first_with_who_and_why(
@@ -180,3 +185,43 @@ def test_an_id_that_was_never_there(make_run: MakeRun, project: Project) -> None
     make_run("one")
     with pytest.raises(RunNotFound):
         restore_run(project, "0" * 32)
+
+
+def test_all_that_a_purge_took_comes_back_with_its_own_commits(family: dict[str, Run], project: Project) -> None:
+    own = {one.id: project.store.run_commit(one.id) for one in family.values()}
+    remove_all(project, [family["alone"]])
+    remove_all(project, [family["top"]], with_children=True)
+    purge(project, datetime.now(timezone.utc), lambda *_: None)
+    assert {one.name for one in restore_last(project)} == {"top", "middle", "leaf"}
+    assert [one.name for one in restore_last(project)] == ["alone"]
+    assert {one.id: project.store.run_commit(one.id) for one in project.store.runs()} == own
+    with pytest.raises(RunNotFound, match="No run was removed here"):
+        restore_last(project)
+
+
+def test_an_experiment_that_was_removed_comes_back_whole(family: dict[str, Run], project: Project, git: Git) -> None:
+    tree = git("rev-parse", "gtrack/runs^{tree}")
+    remove_experiment(project, "forest")
+    assert len(restore_last(project)) == len(family)
+    assert git("rev-parse", "gtrack/runs^{tree}") == tree
+    assert git("log", "-1", "--format=%s", "gtrack/runs") == "Restore 4 runs"
+
+
+def test_who_removed_is_told_also_after_a_merge(family: dict[str, Run], project: Project, git: Git) -> None:
+    start = git("rev-parse", "gtrack/runs")
+    remove_all(project, [family["alone"]])
+    theirs = git("rev-parse", "gtrack/runs")
+    git("update-ref", "refs/heads/gtrack/runs", start)
+    edit_notes(project, family["top"], "Mine.")
+    ben = Identity("Ben", "ben@example.org")
+    project.store.integrate(lambda tip: merge(project.repo, tip, theirs, ben, source="origin"), "merged")
+    [one] = removed(project)[0]
+    assert (one.removed.who, one.removed.why) == ("Ana <ana@example.org>", "forest: alone removed")
+    assert [run.name for run in restore_of(project, theirs)] == ["alone"]
+
+
+@pytest.mark.parametrize("name", ["nosuch", "HEAD; rm", "--all", ""])
+def test_a_commit_that_is_none_is_refused(family: dict[str, Run], project: Project, name: str) -> None:
+    for restore in (restore_of, lambda project, name: restore_at(project, family["top"].id, name)):
+        with pytest.raises(UsageError, match="There is no commit"):
+            restore(project, name)

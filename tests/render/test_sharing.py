@@ -66,6 +66,14 @@ def test_what_a_push_says(name: str, pushed: Pushed, width: int | None, draw: Dr
     golden(golden_name(name, width), draw(lambda console: write_pushed(console, pushed), width))
 
 
+def test_a_purge_that_did_not_hold_is_told() -> None:
+    again = TakenIn("c" * 40, came_back=tuple(f"{number:032x}" for number in range(12)))
+    [said] = problems_of(Pulled("origin", has_runs=True, taken=again, tags=Travelled()))
+    assert said.startswith("Purged, and back with all that it had")
+    assert "00000000 and 2 more. " in said
+    assert problems_of(Pulled("origin", has_runs=True, taken=PURGED, tags=Travelled())) == []
+
+
 def test_what_is_wrong_is_told_apart() -> None:
     pulled = Pulled("origin", has_runs=True, taken=MERGED, tags=Travelled(problems=("churn@v1.0.0 differs",)))
     assert problems_of(None) == []

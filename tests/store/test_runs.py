@@ -369,3 +369,18 @@ def test_git_that_refuses(project: Project, make: Make, git: Git) -> None:
         store.commit(project.live.create(replace(run, id="e" * 32)), replace(run, id="e" * 32))
     with pytest.raises((GitError, RunNotFound)):
         store.edit(run.id, lambda head: head.update(notes="n"), "note")
+
+
+def test_a_name_of_a_stranger_forges_no_trailer(project: Project, make: Make, git: Git) -> None:
+    run = make("one", "exp")
+    place = f"{run_path('exp', run.id)}/run.yaml"
+    forged = (project.store.file(run.id, "run.yaml") or b"").replace(
+        b"name: one", b'name: "one\\n\\nPurged: ' + b"0" * 32 + b'\\n"'
+    )
+    put(project, place, forged)
+    project.store.edit(run.id, lambda head: head.update(notes="x"), "noted")
+    project.store.remove(run.id)
+    project.store.restore(run.id)
+    messages = git("log", "-3", "--format=%B", "--first-parent", REF)
+    assert messages.count("Purged: 0") == 3
+    assert "\nPurged: 0" not in messages

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gtrack.errors import RefChanged
-from gtrack.ops.retention.plan import RetentionPlan, plan_retention, registered_runs
+from gtrack.ops.registered_runs import registered_runs
+from gtrack.ops.retention.plan import RetentionPlan, plan_retention
 from gtrack.store.removal import Going, Made, remove_runs
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from gtrack.formats.names import ARTIFACTS
-from gtrack.git.lfs import MAX_POINTER, Pointer, object_path
+from gtrack.git.lfs import MAX_POINTER, Pointer, is_here, object_path, storage
 from gtrack.git.promisor import is_partial, missing
 from gtrack.git.refs import Update, is_ancestor, list_refs, update
 from gtrack.store.locks import turn
@@ -78,8 +78,11 @@ def expire_backups(project: Project, now: datetime) -> Expired:
         elif pointers and project.live.directories():
             kept.append((backup, "it has large files, and a run goes on"))
         else:
-            count, gone = _drop(project, backup, pointers, limit)
-            large, size = large + count, size + gone
+            gone = _drop(project, backup, pointers, limit)
+            if gone is None:
+                kept.append((backup, "it has large files, and a run was committed just now"))
+                continue
+            large, size = large + len(gone), size + sum(pointer.size for pointer in gone)
             dropped.append(backup)
     return Expired(tuple(dropped), tuple(kept), large, size)
 
@@ -94,27 +97,35 @@ def _has_purged(repo: Repository, seen: str, backup: Backup, tip: str | None) ->
 
 def _drop(
     project: Project, backup: Backup, pointers: Sequence[tuple[str, Pointer]], limit: datetime
-) -> tuple[int, int]:
-    """Delete the large files of a backup that nothing else needs, then its ref; killed in between, it is done again."""
+) -> list[Pointer] | None:
+    """Delete the large files of a backup that nothing else needs, then its ref; killed in between, it is done again.
+
+    Returns:
+        Those that are gone; None when nothing was done, as somebody may need them by now.
+    """
     repo, ref = project.repo, project.config.ref
     # A run that is committed stores its large files while it holds this lock.
     with turn(repo.common_dir / "gtrack" / "commit.lock", _LOCK_SECONDS):
         until = f"{limit.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} +0000" if project.config.backup_days else "now"
         tracking = [one for one in list_refs(repo, "refs/remotes/") if one.endswith(f"/{project.config.branch}")]
         repo.run("reflog", "expire", f"--expire-unreachable={until}", ref, *tracking, ok=(0, 1, 255))
+        before = list_refs(repo, "refs/")
         gone = _unneeded(repo, backup, pointers) if pointers else []
-        size = 0
+        # Nobody waits for that lock for ever: a run goes on until the branch has it.
+        if gone and (project.live.directories() or list_refs(repo, "refs/") != before):
+            return None
         for pointer in gone:
             with suppress(FileNotFoundError):
                 object_path(repo, pointer.oid).unlink()
-                size += pointer.size
         update(repo, [Update(backup.ref, None, backup.commit)], project.identity(), "backup expired")
-    return len(gone), size
+    return gone
 
 
 def _pointers(repo: Repository, backup: Backup) -> list[tuple[str, Pointer]]:
     """Return the pointers among the artifacts that a backup has and other refs may not have, with their blobs, if here."""
-    if not (repo.common_dir / "lfs" / "objects").is_dir():
+    own = repo.common_dir / "lfs"
+    # What lies elsewhere other repositories may need.
+    if storage(repo) != own or not (own / "objects").is_dir():
         return []
     candidates = [oid for oid, path in _listed(repo, backup.commit, "--not", *_others(backup)) if _INSIDE in path]
     if is_partial(repo):
@@ -127,7 +138,7 @@ def _pointers(repo: Repository, backup: Backup) -> list[tuple[str, Pointer]]:
     found = []
     for oid, blob in zip(small, repo.objects.many(small), strict=True):
         pointer = Pointer.decode(blob.data) if blob else None
-        if pointer is not None and object_path(repo, pointer.oid).exists():
+        if pointer is not None and is_here(repo, pointer):  # one of another size is forged, and names what is another's
             found.append((oid, pointer))
     return found
 

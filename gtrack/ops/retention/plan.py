@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gtrack.errors import ConfigError, QueryError
+from gtrack.ops.registered_runs import registered_runs
 from gtrack.ops.retention.rules import Rule
 from gtrack.records import Goal, Run, Status
 from gtrack.store.query.conditions import Operator, Order, Test
@@ -90,12 +91,6 @@ def plan_retention(project: Project, rules: Sequence[Rule], now: datetime) -> Re
     notes = [*judge.notes, *sizes.notes()]
     count = Counter(reasons.values())
     return RetentionPlan(tip, tuple(rules), len(runs), tuple(going), dict(count.most_common()), freed, tuple(notes))
-
-
-def registered_runs(project: Project) -> set[str]:
-    """Return the ids of the runs that a version of any model is of, those that were taken back among them."""
-    models = project.registry.ledger().models.values()
-    return {one.run_id for model in models for one in (*model.versions, *model.withdrawn) if one.run_id is not None}
 
 
 def spared(runs: Iterable[Run], against: Collection[str], registered: Collection[str]) -> dict[str, str]:

@@ -17,10 +17,10 @@ from gtrack.git.refs import Update, list_refs, update
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, without_secrets
 from gtrack.git.tags import TAGS
 from gtrack.ops.large.transfer import pointers_between, upload
-from gtrack.ops.retention.plan import registered_runs
+from gtrack.ops.registered_runs import registered_runs
 from gtrack.ops.sharing.remote_branch import bring, contains, look, note_seen
 from gtrack.store.locks import file_lock
-from gtrack.store.merge.replay import replay
+from gtrack.store.merge.replay import Replayed, replay
 from gtrack.store.purge import Backup, keep_backup, newest_twin, purge_message
 from gtrack.store.removal import Made
 from gtrack.store.rewriting import Rewriting, Tell, runs_at
@@ -59,12 +59,14 @@ class PushedPurge:
         commit: where the branch is there now.
         before: where it was; None when there was none.
         replayed: how many runs that others had pushed since the purge were put on top of the branch here, and there.
+        came_back: ids of the runs among them that the purge had taken away: somebody has changed them since.
     """
 
     remote: str
     commit: str
     before: str | None
     replayed: int = 0
+    came_back: tuple[str, ...] = ()
 
 
 class _CameBack(Exception):
@@ -202,11 +204,13 @@ def push_purged(project: Project, remote: str, tell: Callable[[str, int, int], N
         GitError: it cannot be reached.
     """
     repo, name = project.repo, project.config.branch
+    came_back: list[str] = []
     for attempt in range(1, _TIMES + 1):
         branch = look(project, remote, pushing=True)
         if project.store.tip() is None:
             raise GTrackError(f"There is no branch {name} here to be pushed.")
-        replayed = _take_over(project, branch, tell) if branch.tip is not None else 0
+        taken = _take_over(project, branch, tell) if branch.tip is not None else Replayed(None)
+        came_back += [one for one in taken.came_back if one not in came_back]
         tip = repo.resolve(branch.ref) or str(project.store.tip())
         if tip != branch.tip:
             pointers = pointers_between(repo, branch.tip, tip)
@@ -222,18 +226,18 @@ def push_purged(project: Project, remote: str, tell: Callable[[str, int, int], N
                     "docs/retention.md."
                 ) from error
         note_seen(project, branch, tip)
-        return PushedPurge(branch.name, tip, branch.tip, replayed)
+        return PushedPurge(branch.name, tip, branch.tip, len(taken.runs), tuple(came_back))
     raise RefChanged(f"{name} of {without_secrets(remote)} kept moving. Nothing was pushed.")
 
 
-def _take_over(project: Project, branch: RemoteBranch, tell: Callable[[str, int, int], None]) -> int:
-    """Put what a remote has since the purge on top of the branch here, and return how many runs these are."""
+def _take_over(project: Project, branch: RemoteBranch, tell: Callable[[str, int, int], None]) -> Replayed:
+    """Put what a remote has since the purge on top of the branch here, and return what came of it."""
     theirs = str(branch.tip)
     bring(project, branch, tell, with_tags=False)
-    runs: tuple[str, ...] = ()
+    taken = Replayed(None)
 
     def build(tip: str | None) -> Made:
-        nonlocal runs
+        nonlocal taken
         base = tip or project.store.tip() or theirs
         if contains(project.repo, base, theirs):
             return Made(base)
@@ -245,9 +249,8 @@ def _take_over(project: Project, branch: RemoteBranch, tell: Callable[[str, int,
             )
         if twin.known == theirs:
             return Made(base)
-        made = replay(project.repo, base, twin.known, theirs, project.identity())
-        runs = made.runs
-        return Made(made.commit or base)
+        taken = replay(project.repo, base, twin.known, theirs, project.identity())
+        return Made(taken.commit or base)
 
     project.store.integrate(build, f"taken over from {branch.name}")
-    return len(runs)
+    return taken

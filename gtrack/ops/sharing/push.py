@@ -9,10 +9,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.errors import ExperimentNotFound, GitError
+from gtrack.errors import ExperimentNotFound, GitError, GTrackError
+from gtrack.git.lfs import is_here
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, push_url, without_secrets
 from gtrack.git.tags import Tag
 from gtrack.ops.large.transfer import pointers_between, upload
@@ -162,7 +166,11 @@ class _Push:
             note_seen(self._project, branch, new)
             if self._experiments:
                 self._merge_back(branch, new)
-        tags = self._send_tags(branch, new)
+            elif branch.tip in {None, self._looked_after(branch)}:
+                self._note_looked_after(branch, new)
+        elif new is not None and not self._experiments:
+            self._send_late(branch, new)
+        tags = self._with_names(self._send_tags(branch, new))
         moved = new is not None and new != branch.tip
         size = sum(self._large.values())
         return Pushed(branch.name, runs, moved, tags, len(self._large), size, tuple(self._lacking), self._pulled)
@@ -202,6 +210,44 @@ class _Push:
             sent = upload(self._project, self._remote, pointers, self._tell)
             self._lacking += [one.oid for one in sent.lacking]
             self._large.update((one.oid, one.size) for one in pointers if one not in sent.lacking)
+
+    def _send_late(self, branch: RemoteBranch, tip: str) -> None:
+        """Send what is here of the large artifacts of a branch that was pushed by other means, which left them behind."""
+        done = self._looked_after(branch)
+        if done == tip:
+            return
+        known = done if done is not None and contains(self._repo, tip, done) else None
+        here = [one for one in pointers_between(self._repo, known, tip) if is_here(self._repo, one)]
+        if here:
+            sent = upload(self._project, self._remote, here, self._tell)
+            if sent.objects:
+                self._large.update((one.oid, one.size) for one in here[: sent.objects])
+        self._note_looked_after(branch, tip)
+
+    def _mark(self, branch: RemoteBranch) -> Path:
+        key = sha256(branch.seen.encode(errors="surrogateescape")).hexdigest()[:16]
+        return self._repo.common_dir / "gtrack" / f"large-sent.{key}"
+
+    def _looked_after(self, branch: RemoteBranch) -> str | None:
+        """Return the commit of the remote's branch up to which this clone has sent the large artifacts that it has."""
+        try:
+            return self._mark(branch).read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            return None
+
+    def _note_looked_after(self, branch: RemoteBranch, tip: str) -> None:
+        with suppress(OSError):  # then all is looked through once more
+            self._mark(branch).write_text(f"{tip}\n", encoding="ascii")
+
+    def _with_names(self, tags: Travelled) -> Travelled:
+        """Return the same with the names of runs in the place of their ids, where these are here."""
+        named = []
+        for one in tags.renamed:
+            try:
+                named.append(replace(one, run=self._project.store.run(one.run).name if one.run else ""))
+            except GTrackError:  # the run is not here, or cannot be read: its id names it
+                named.append(replace(one, run=one.run[:8]))
+        return replace(tags, renamed=tuple(named))
 
     def _send_tags(self, branch: RemoteBranch, new: str | None) -> Travelled:
         def travels(tags: Sequence[Tag]) -> bool:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
 from gtrack.git.refs import tracked
+from gtrack.ops.registered_runs import registered_runs
 from gtrack.ops.sharing.remote_branch import contains, last_known, note_seen
+from gtrack.store.branch import BranchReader
 from gtrack.store.merge.merge import merge
 from gtrack.store.merge.outcome import Conflict, Refused
 from gtrack.store.merge.places import Comparison
 from gtrack.store.merge.replay import replay
-from gtrack.store.purge import PurgeRecord, keep_backup, newest_twin, purges_since
+from gtrack.store.purge import Backup, PurgeRecord, keep_backup, newest_twin, purges_since, were_both_purged
+from gtrack.store.removal import Removed, restored
 
 if TYPE_CHECKING:
     from gtrack.ops.sharing.remote_branch import RemoteBranch
@@ -25,7 +28,7 @@ class Rewritten(GitError):
 
 
 class Unpublished(GitError):
-    """The runs branch was purged here, and the remote does not know of it yet; nothing was changed."""
+    """The runs branch was purged here, and what the remote has is not of that; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class TakenIn:
         purges: the purges that came along, the newest first.
         backup: the ref that keeps where the branch was before these.
         replayed: how many runs of ours were put on top of what a purge made.
+        came_back: ids of the runs that a purge took away and that are back, changed by somebody meanwhile, or model versions.
     """
 
     commit: str
@@ -51,6 +55,7 @@ class TakenIn:
     purges: tuple[PurgeRecord, ...] = ()
     backup: str | None = None
     replayed: int = 0
+    came_back: tuple[str, ...] = ()
 
     def followed_by(self, later: TakenIn) -> TakenIn:
         """Return what came of taking in twice, one after the other."""
@@ -63,6 +68,7 @@ class TakenIn:
             purges=(*later.purges, *self.purges),
             backup=self.backup or later.backup,
             replayed=self.replayed + later.replayed,
+            came_back=tuple(sorted({*self.came_back, *later.came_back})),
         )
 
 
@@ -107,6 +113,8 @@ class _TakingIn:
             if newest_twin(self._repo, self._tip, local) is not None:
                 raise self._unpublished()
             if not self._accept:
+                if were_both_purged(self._repo, local, self._tip):
+                    raise self._purged_twice()
                 check_not_rewritten(self._project, self._branch, local, self._tip)
         identity = self._project.identity()
         made = merge(self._repo, local, self._tip, identity, source=self._branch.name)
@@ -122,24 +130,49 @@ class _TakingIn:
     def _after_purge(self, local: str, known: str, twin: str) -> TakenIn:
         """Put what is only here on top of what the purge made of the rest; what was here is kept by a backup ref."""
         identity = self._project.identity()
-        made = replay(self._repo, self._tip, known, local, identity)
+        # The twin holds nothing that what it was made of does not; what came on top of it is anybody's.
+        clean = merge(self._repo, twin, self._tip, identity, source=self._branch.name, base=twin)
+        made = replay(self._repo, clean.commit, known, local, identity)
         purges = purges_since(self._repo, twin, self._tip)
         backup = keep_backup(self._repo, local, identity, datetime.now(timezone.utc))
-        commit = made.commit or self._tip
+        back = self._registered(local, made.commit or clean.commit, backup)
+        commit = made.commit or clean.commit
+        for one in back:
+            commit = restored(self._repo, commit, one, identity)[0].commit
         changed = Comparison(self._repo).between(local, commit).runs
         return TakenIn(
             commit,
             tuple(sorted(changed)),
             conflicts=made.conflicts,
+            refused=clean.refused,
             purges=purges,
             backup=backup.ref,
             replayed=len(made.runs),
+            came_back=tuple(sorted({*made.came_back, *(one.run_id for one in back)})),
         )
+
+    def _registered(self, local: str, commit: str, backup: Backup) -> list[Removed]:
+        """Return the runs that a purge took away though they are model versions here, of which the purge may not have known."""
+        before, now = BranchReader(self._repo, local), BranchReader(self._repo, commit)
+        found = []
+        for run_id in sorted(registered_runs(self._project)):
+            place = before.locate(run_id) if now.locate(run_id) is None else None
+            if place is not None:
+                found.append(Removed(run_id, place.experiment, local, "", backup.when, "", "purged", backup.ref))
+        return found
 
     def _unpublished(self) -> Unpublished:
         return Unpublished(
             f"Runs were purged from {self._project.config.branch} here, and {self._branch.name} still has them; merged, they "
             f"would be back. Publish the purge: gtrack push {self._branch.name} --purged. Or undo it: gtrack restore."
+        )
+
+    def _purged_twice(self) -> Unpublished:
+        name = self._branch.name
+        return Unpublished(
+            f"{self._project.config.branch} was purged here, and otherwise on {name}, and neither purge knows of the other. "
+            f"Nothing was changed, here or there. 'gtrack pull {name} --accept-rewrite' merges them: what only one of them took "
+            f"is back then. Remove it and purge once more: gtrack rm, gtrack gc --purge, gtrack push {name} --purged."
         )
 
 

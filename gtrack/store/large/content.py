@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gtrack.errors import ArtifactError, GitError
-from gtrack.git.lfs import Pointer, object_path, put_aside
+from gtrack.git.lfs import Pointer, digest_of, object_path, put_aside
 from gtrack.store.large.copying import CHUNK, chunks, share_blocks
 
 if TYPE_CHECKING:
@@ -168,6 +169,11 @@ class LargeContent(Content):
     def _check(self, digest: str) -> None:
         if digest == self.pointer.oid:
             return
+        with suppress(FileNotFoundError):
+            if digest_of(self._place)[0] == self.pointer.oid:  # another process has mended it
+                raise DamagedObject(
+                    f"The content of {self.name} was read with other bytes than it has now. Read it again."
+                )
         aside = put_aside(self.repo, self.pointer.oid)
         raise DamagedObject(
             f"The content of {self.name} ({self.size} bytes) is damaged: it should have the sha256 {self.pointer.oid}, and has "

@@ -129,8 +129,13 @@ def _check_space(repo: Repository, missing: Sequence[Wanted]) -> None:
     free = shutil.disk_usage(place).free
     if needed + _SPARE > free:
         raise ArtifactError(
-            f"{_names(missing)}: {needed} bytes are not here, and {place} has room for {max(free - _SPARE, 0)} only."
+            f"{_names(missing)}: {_megabytes(needed)} are not here, and {place} has {_megabytes(free)} free, of which "
+            f"{_megabytes(_SPARE)} stay free for git."
         )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _not_to_be_had(missing: Sequence[Wanted], looked: Sequence[str]) -> ArtifactError:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import FormatError, InvalidPath
 from gtrack.formats import run_dir
-from gtrack.formats.names import ARTIFACTS, MAX_PATH, check_artifact_path
+from gtrack.formats.names import ARTIFACTS, EXPERIMENTS, MAX_PATH, check_artifact_path, encode_experiment
 from gtrack.git.trees import Entry, parse_tree
-from gtrack.store.merge.places import kind_of
+from gtrack.store.merge.places import Comparison, kind_of
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -166,3 +166,45 @@ def _unsafe_name(name: str) -> str:
         return "" if "/" not in name and check_artifact_path(name) else "a name with a '/' in it"
     except InvalidPath:
         return "a name that is not safe on every system"
+
+
+def check_run(repo: Repository, run_id: str, tree: str, commit: str | None) -> None:
+    """Check that a run directory may be put on the branch again.
+
+    Args:
+        repo: the repository.
+        run_id: the run.
+        tree: the id of its directory.
+        commit: where it is from, for the message.
+
+    Raises:
+        FormatError: it holds what no run may hold.
+    """
+    if Contents(repo).unsafe([tree]):
+        raise FormatError(
+            f"Run {run_id[:8]}, as it was in {str(commit)[:12]}, holds what no run may hold, such as a symbolic link or a path "
+            "that leaves its directory; it is not restored."
+        )
+
+
+def check_experiment_at(repo: Repository, name: str, commit: str) -> None:
+    """Check that an experiment's directory, as a commit of the branch has it, may be put on the branch again as a whole.
+
+    Raises:
+        FormatError: it holds what no experiment, or no run, may hold.
+    """
+    found = Comparison(repo).between(None, commit)
+    component = encode_experiment(name)
+    wrong = [one.path for one in found.malformed if f"{one.path}/".startswith(f"{EXPERIMENTS}/{component}/")]
+    places = {one: step.after for one, step in found.runs.items() if step.after and step.after.component == component}
+    contents = Contents(repo)
+    unsafe = contents.unsafe([place.tree for place in places.values()])
+    for run_id, place in places.items():
+        if place.tree in unsafe:
+            inside = next((path for path, _ in contents.listing(place.tree).refused), "")
+            wrong.append(f"{EXPERIMENTS}/{component}/{run_id[:2]}/{run_id}/{inside}".rstrip("/"))
+    if wrong:
+        raise FormatError(
+            f"The experiment {name!r} is not restored: as it was in {commit[:12]}, it holds what gtrack never writes, {wrong[0]} "
+            "for one. Its other runs come back one by one: gtrack restore RUN."
+        )

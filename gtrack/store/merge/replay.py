@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gtrack.formats.names import EXPERIMENTS, decode_experiment, encode_experiment
+from gtrack.formats.names import EXPERIMENTS, RUN_ID, decode_experiment, encode_experiment, on_one_line
 from gtrack.formats.run_dir import EXPERIMENT
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.git.trees import Entry
@@ -16,6 +17,7 @@ from gtrack.store.merge.contents import Contents
 from gtrack.store.merge.outcome import Conflict
 from gtrack.store.merge.places import Changes, Comparison, Place, Step
 from gtrack.store.merge.run_files import FileMerger, MergedFiles
+from gtrack.store.run_commits import find_run_commit
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -31,11 +33,16 @@ class Replayed:
         commit: the newest state; None when there was none, and nothing to put there.
         runs: ids of the runs that were added, changed or removed.
         conflicts: what could not be kept of both sides.
+        came_back: ids of the runs that the base had, the other state had no more, and the newest one has.
+        alone: ids of the runs that the other state did not have and the newest one has, and that no commit put there together
+            with a run commit.
     """
 
     commit: str | None
     runs: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    came_back: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
 
 
 def replay(
@@ -50,7 +57,8 @@ def replay(
     """Put the commits of ``ours`` that ``base`` does not have on top of ``onto``; no ref is moved.
 
     Each keeps its message, its author, its time and its run commit. A run that ``onto`` has otherwise than the commit found it
-    is merged as ``merge`` does it. A commit that changes nothing there, such as a merge, is left out.
+    is merged as ``merge`` does it. A commit that changes nothing there, such as a merge, is left out. A run that comes to where
+    its run commit is not, as a purge took it away or as it came there without, gets that by a commit more.
 
     Args:
         repo: the repository.
@@ -63,7 +71,25 @@ def replay(
     Raises:
         GitError: git refuses.
     """
-    return _Replay(repo, onto, experiments, identity).of(Line(repo, ours, [one for one in (base, onto) if one]))
+    made = _Replay(repo, onto, experiments, identity).of(Line(repo, ours, [one for one in (base, onto) if one]))
+    if made.commit is None or not made.alone:
+        return made
+    was = BranchReader(repo, base)
+    came_back = tuple(run_id for run_id in made.alone if was.locate(run_id) is not None)
+    return replace(made, commit=_with_run_commits(repo, made.commit, made.alone, ours, identity), came_back=came_back)
+
+
+def _with_run_commits(repo: Repository, tip: str, alone: Sequence[str], ours: str, identity: Identity) -> str:
+    """Return the newest state with the run commits of runs that came without: nothing else may lead to their code."""
+    reader, last = BranchReader(repo, tip), tip
+    with FastImport(repo) as stream:
+        for run_id in alone:
+            own, place = find_run_commit(repo, ours, run_id), reader.locate(run_id)
+            if own is not None and place is not None:
+                experiment = on_one_line(place.experiment)
+                message = f"{experiment}: {run_id[:8]} with its own commit\n\nRun: {run_id}\nExperiment: {experiment}\n"
+                last = stream.commit([last, own], [], message, identity, int(time.time()))
+    return stream.oids.get(last, last)
 
 
 class _Replay:
@@ -77,6 +103,7 @@ class _Replay:
         self._runs: dict[str, Place | None] = {}
         self._experiments: dict[str, Place | None] = {}
         self._made: set[str] = set()
+        self._with_own: set[str] = set()
         self._conflicts: list[Conflict] = []
 
     def of(self, line: Line) -> Replayed:
@@ -93,17 +120,22 @@ class _Replay:
                 if not moves:
                     continue
                 own = [parent for parent in commit.parents if parent not in parents]
+                self._with_own.update(one.runs if own else ())
                 last = stream.commit(
                     [*([last] if last else []), *own],
                     moves,
-                    commit.message,
+                    _message(commit, parents, moves),
                     self._identity,
                     commit.seconds,
                     from_empty=last is None,
                     author=Identity(commit.name, commit.email),
                 )
         newest = stream.oids.get(last, last) if last else None
-        return Replayed(newest, tuple(sorted(self._made)), tuple(self._conflicts))
+        return Replayed(newest, tuple(sorted(self._made)), tuple(self._conflicts), alone=self._alone())
+
+    def _alone(self) -> tuple[str, ...]:
+        found = sorted(self._made - self._with_own)
+        return tuple(one for one in found if self._runs[one] is not None and self._reader.locate(one) is None)
 
     def _changes(self, commit: Commit, parents: tuple[str, ...]) -> Changes:
         """Return what a commit itself did; of a merge, what none of its parents has."""
@@ -235,6 +267,16 @@ def _ancestors(at: int, steps: Sequence[tuple[Commit, tuple[str, ...]]], number:
         waiting += parents - found
         found |= parents
     return sorted(found)
+
+
+def _message(commit: Commit, parents: Sequence[str], moves: Sequence[Change]) -> str:
+    """Return the message of a commit; of a merge that stands for removals before it, one that says so, as each removal does."""
+    put = {change.path.rpartition("/")[2] for change in moves if change.source is not None}
+    gone = [change for change in moves if change.source is None and change.path.rpartition("/")[2] not in put]
+    count = sum(RUN_ID.match(change.path.rpartition("/")[2]) is not None for change in gone)
+    if len(parents) == 1 or not count:
+        return commit.message
+    return f"Remove {count} run{'' if count == 1 else 's'} by a merge\n\n{commit.message}"
 
 
 def _located(reader: BranchReader, run_id: str) -> Place | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from gtrack.git.lfs import object_path
+from gtrack.git.lfs import Pointer, object_path
 from gtrack.ops.remove import remove_all, removed, restore_removed
 from gtrack.ops.retention.backups import expire_backups
 from gtrack.ops.retention.purge import purge, push_purged
 from gtrack.ops.sharing.push import push
 from gtrack.project import Project
 from gtrack.records import Run
+from gtrack.store.live import LiveDir
 from gtrack.store.purge import backups
 from gtrack.writer import ActiveRun
-from tests.conftest import Git, Once
+from tests.conftest import Git, Once, run_git
 from tests.ops.conftest import OpenProject
 from tests.ops.retention.conftest import NOW, Runs, purge_failed
 
@@ -132,3 +133,51 @@ def test_a_large_file_that_is_gone_already_is_no_error(once: Once, repo: Path) -
             path.unlink()
     assert len(expire_backups(project, LATER).dropped) == 1
     assert contents(project) == set("sc2")
+
+
+def test_a_forged_pointer_takes_no_large_file_of_another_run_away(once: Once, repo: Path) -> None:
+    made = once(large_runs)
+    project = Project.open(repo)
+    [inside] = [
+        path for path in (project.repo.common_dir / "lfs/objects").glob("*/*/*") if path.read_bytes()[:1] == b"2"
+    ]
+    forged = ActiveRun.start(project, name="forged", experiment="forest")
+    forged.log_bytes(Pointer(inside.name, 5).encode(), "x.bin")
+    remove_all(project, [forged.end()])
+    assert purge(project, NOW) is not None
+    assert expire_backups(project, LATER).large == 0
+    assert project.store.artifact_bytes(made["two"].id, "2.bin") == b"2" * LARGE
+
+
+def test_a_store_that_other_repositories_may_use_is_left_alone(once: Once, repo: Path, tmp_path: Path) -> None:
+    made = once(large_runs)
+    (repo / ".git" / "lfs").rename(tmp_path / "shared")
+    (repo / ".git" / "lfs" / "objects").mkdir(parents=True)
+    run_git("config", "lfs.storage", str(tmp_path / "shared"), cwd=repo)
+    project = Project.open(repo)
+    remove_all(project, [made["one"]])
+    assert purge(project, NOW) is not None
+    expired = expire_backups(project, LATER)
+    assert (len(expired.dropped), expired.large) == (1, 0)
+    assert len(list((tmp_path / "shared" / "objects").glob("*/*/*"))) == 4
+
+
+def test_a_run_that_is_committed_while_a_backup_goes_keeps_its_large_files(once: Once, repo: Path) -> None:
+    made = once(large_runs)
+    remove_all(Project.open(repo), [made["one"]])
+    assert purge(Project.open(repo), NOW) is not None
+    project, other = Project.open(repo), Project.open(repo)
+    again = ActiveRun.start(other, name="again", experiment="forest")
+    again.log_bytes(b"1" * LARGE, "1.bin")
+    look, looked = project.live.directories, []
+
+    def none_at_first() -> list[LiveDir]:
+        """Stand for a run that began just after it was looked for."""
+        looked.append(1)
+        return look() if len(looked) > 1 else []
+
+    project.live.directories = none_at_first  # type: ignore[method-assign]
+    expired = expire_backups(project, LATER)
+    assert [reason for _, reason in expired.kept] == ["it has large files, and a run was committed just now"]
+    again.end()
+    assert project.store.artifact_bytes(project.resolve("again").id, "1.bin") == b"1" * LARGE

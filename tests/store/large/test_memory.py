@@ -43,6 +43,7 @@ def test_logged_committed_sent_fetched_and_written_out(repo: Path, tmp_path: Pat
     with source.open("wb") as file:
         file.truncate(_SIZE)
     (repo / ".gtrack").mkdir()
+    (tmp_path / "store").mkdir()
     settings = f"system: {{interval_seconds: 0}}\nartifacts: {{remote: 'file://{tmp_path}/store'}}\n"
     (repo / ".gtrack" / "config.yaml").write_text(settings)
     words = [sys.executable, "-c", _SCRIPT, str(source), str(tmp_path / "out")]

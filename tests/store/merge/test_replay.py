@@ -9,8 +9,9 @@ import pytest
 from gtrack.git.objects import Change, Identity
 from gtrack.store.merge.merge import merge
 from gtrack.store.merge.replay import replay
+from gtrack.store.run_commits import find_run_commit
 from tests.conftest import Git
-from tests.store.merge.conftest import ANA, States, place, run_id
+from tests.store.merge.conftest import ANA, NEWS, States, place, run_id
 
 BEN = Identity("Ben", "ben@example.org")
 
@@ -131,3 +132,29 @@ def test_what_was_merged_with_what_is_known_there_is_not_done_once_more(
     assert (found.runs, found.conflicts) == ((run_id(1), run_id(3)), ())
     assert states.file(str(found.commit), path) == b"b: 2\n"
     assert states.paths(str(found.commit)) == [head(0), f"{place(1, 'mine')}/output.log", path, head(3, "mine")]
+
+
+def test_a_run_that_moved_to_an_experiment_brings_its_own_commit_there(states: States, add: Callable[..., str]) -> None:
+    base = add(0, None)
+    made = add(1, base, "other")
+    moved = states.commit({place(1, "other"): None, head(1, "mine"): b"x: 1\n"}, made)
+    found = replay(states.repo, base, base, moved, ANA, experiments={"mine"})
+    assert states.paths(str(found.commit)) == [head(0), head(1, "mine")]
+    own = find_run_commit(states.repo, made, run_id(1))
+    assert own is not None
+    assert find_run_commit(states.repo, str(found.commit), run_id(1)) == own
+    assert found.came_back == ()
+
+
+def test_a_merge_that_stands_for_a_removal_says_so(states: States, add: Callable[..., str], git: Git) -> None:
+    start = add(1, add(0, None))
+    known = add(2, start)
+    gone = states.commit(
+        {place(1): None}, start, seconds=120, message=f"default: one removed\n\nRun: {run_id(1)}\n{NEWS}"
+    )
+    ours = merge(states.repo, gone, known, ANA, source="origin").commit
+    onto = states.commit({head(0): b"x: 0\n", head(1): b"x: 1\n"})  # run 2 is purged there
+    found = replay(states.repo, onto, known, ours, ANA)
+    assert states.paths(str(found.commit)) == [head(0)]
+    said = git("log", "-1", "--format=%B", str(found.commit)).splitlines()
+    assert (said[0], said[-1]) == ("Remove 1 run by a merge", "Merged-From: origin")
