@@ -132,6 +132,14 @@ class ExperimentNotFound(GTrackError, LookupError):
             "create_experiment() or set_experiment() makes one."
         )
 
+    @classmethod
+    def nothing_to_push(cls, name: str, known: Iterable[str]) -> ExperimentNotFound:
+        """Build the message for ``name``, where one that is made only now would not help."""
+        return cls(
+            f"No experiment {name!r} on the runs branch of this repository.{nearest(name, known)} 'gtrack experiments' lists "
+            "those that can be pushed."
+        )
+
 
 class AmbiguousRun(GTrackError, LookupError):
     """A prefix that several runs share."""

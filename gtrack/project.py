@@ -49,11 +49,19 @@ _MAINTENANCE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of a dead run: committed, or why not; and what it could not be registered as, a sentence each."""
+    """What became of a dead run.
+
+    Attributes:
+        run: the run.
+        error: why it was not committed; None when it was.
+        unkept: what it could not be registered as, a sentence each.
+        had_ended: whether it had ended before its process died, and only waited for its commit.
+    """
 
     run: Run
     error: GTrackError | None = None
     unkept: tuple[str, ...] = ()
+    had_ended: bool = False
 
 
 class Project:
@@ -320,6 +328,7 @@ class Project:
 
     def _recover(self, live: LiveDir) -> Recovered | None:
         run: Run | None = None
+        had_ended = False
         try:
             if live.is_alive() or not live.claim():
                 return None
@@ -327,16 +336,18 @@ class Project:
                 live.release()
                 return None
             run = live.run()
+            had_ended = run.ended is not None
             if run.ended is None or run.problems:
                 note = read_exit(live.path)
+                had_ended = had_ended or note is not None
                 status = Status.KILLED if run.status is Status.RUNNING else run.status
                 run = live.finish(status, run.ended or (note.ended if note else None), run.exit_code, None)
             unkept = self._kept(live, run) if self.store.is_committed(live) else self.commit(live, run)
             live.remove()
-            return Recovered(run, unkept=unkept)
+            return Recovered(run, unkept=unkept, had_ended=had_ended)
         except GTrackError as error:
             live.release()
-            return Recovered(run or live.run(), error)
+            return Recovered(run or live.run(), error, had_ended=had_ended)
         except OSError as error:
             live.release()
             reason = GTrackError(f"{live.path} cannot be recovered: {error.strerror or error}.")

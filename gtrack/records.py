@@ -171,11 +171,13 @@ class Artifact:
         path: below that directory.
         size: in bytes; None when it stayed with the remote of a partial clone, which does not know it either.
         lfs: whether git has a Git LFS pointer to it.
+        here: whether its content is in this clone; told of what Git LFS has.
     """
 
     path: str
     size: int | None
     lfs: bool = False
+    here: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gtrack.version import __version__
 
 BUG = 3
 INTERRUPTED = 130
+_SAFE_TO_REPEAT = {"push", "pull", "sync", "clone"}
 
 _COMMANDS = {
     "gtrack.cli.run": ("run",),
@@ -96,7 +97,10 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a character that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="replace")
-    code = _run(sys.argv[1:] if args is None else args)
+    words = sys.argv[1:] if args is None else args
+    code = _run(words)
+    if code == INTERRUPTED and _command(words) in _SAFE_TO_REPEAT:
+        _tell("Interrupted: nothing was lost; run it again.", "yellow")
     sys.exit(_flush(code))
 
 
@@ -123,8 +127,12 @@ def _run(args: list[str]) -> int:
 
 
 def _say(message: str) -> None:
+    _tell(f"Error: {message}", "red")
+
+
+def _tell(text: str, style: str) -> None:
     try:
-        note(f"Error: {message}", "red")
+        note(text, style)
     except BrokenPipeError:
         _discard()
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from gtrack.cli.reading import Json, shown_limit
 from gtrack.cli.session import complete_run, directory, examples, now, open_project, out, write
-from gtrack.errors import GTrackError
-from gtrack.ops.checks.audit import Wanted, audit, run_named, since_of, until_of
+from gtrack.errors import GTrackError, UsageError
+from gtrack.ops.checks.audit import Wanted, audit, check_named, run_named, since_of, until_of
 from gtrack.ops.checks.doctor import examine
 from gtrack.render.audit import audit_data, write_audit
 from gtrack.render.data import to_json
@@ -39,7 +39,7 @@ def audit_(
             "--run",
             metavar="RUN",
             autocompletion=complete_run,
-            help="To this run, which may have been removed (by id).",
+            help="To this run, which may have been removed (by id or name).",
         ),
     ] = None,
     user: Annotated[
@@ -72,7 +72,11 @@ def audit_(
         experiment=experiment,
         model=model,
     )
+    if wanted.since is not None and wanted.until is not None and wanted.until <= wanted.since:
+        raise UsageError(f"--until {until} is not after --since {since}: nothing can be between them.")
     found = audit(project, wanted, None if limit is None else limit + 1)
+    if not found:
+        check_named(project, wanted)
     shown = found[:limit]
     if json:
         write(to_json(audit_data(shown)))

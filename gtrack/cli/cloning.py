@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from gtrack.cli.session import directory, examples, note, out
+from gtrack.errors import UsageError
 from gtrack.ops.sharing.clone import LIMIT, clone
 from gtrack.render.cloning import write_cloned
 from gtrack.render.progress import ProgressStages
@@ -23,8 +24,14 @@ def clone_command(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Bring all artifacts, too.")] = False,
     limit: Annotated[
-        str, typer.Option("--limit", metavar="SIZE", help="Leave files from this size up with the remote: 100k, 1m.")
-    ] = LIMIT,
+        str | None,
+        typer.Option(
+            "--limit",
+            metavar="SIZE",
+            help=f"Leave files from this size up with the remote: 100k, 1m [default: {LIMIT}].",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Clone a repository with the history of all its runs.
 
@@ -32,10 +39,13 @@ def clone_command(
     searches and compares needs no network. Figures, models and other large files stay with the remote; 'gtrack get', or
     whatever else reads one, fetches it. Git LFS files are left as pointers ('git lfs pull' brings those of the code).
     """
+    if full and limit is not None:
+        raise UsageError("--full leaves nothing out, so it does not go with --limit.")
+    chosen = None if full else limit or LIMIT
     line = ProgressStages(Console(stderr=True))
     start = directory(ctx)
     try:
-        made = clone(url, target, start=Path(start) if start else None, limit=None if full else limit, tell=line.tell)
+        made = clone(url, target, start=Path(start) if start else None, limit=chosen, tell=line.tell)
     finally:
         line.close()
     write_cloned(out(), made)

@@ -10,7 +10,7 @@ import typer
 
 from gtrack.cli.reading import RunRef
 from gtrack.cli.session import directory, examples, note, open_project, resolve, write
-from gtrack.errors import GTrackError, UsageError
+from gtrack.errors import CommitFailed, GTrackError, UsageError
 from gtrack.ops.ci_files import Host, write_ci_file
 from gtrack.ops.edit import edit_notes, edit_tags
 from gtrack.ops.server_init import branch_at, initialise_server
@@ -145,7 +145,9 @@ def recover(ctx: typer.Context) -> None:
             write(f"{name}  {found.run.status}\n")
         else:
             failed += 1
-            note(f"{name}  not committed: {found.error}", "red")
+            # That a run could not be committed says of which run it is.
+            is_told = isinstance(found.error, CommitFailed)
+            note(str(found.error) if is_told else f"{name}  not committed: {found.error}", "red")
         for problem in found.unkept:
             note(problem, "yellow")
     if not recovered:

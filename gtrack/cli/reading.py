@@ -35,7 +35,7 @@ from gtrack.render.data import (
     to_json,
 )
 from gtrack.render.groups import group_columns, group_data, group_rows, write_groups
-from gtrack.render.listing import listing_columns, write_listing
+from gtrack.render.listing import damage_legend, listing_columns, write_listing
 from gtrack.render.markdown import columns_markdown, comparison_markdown
 from gtrack.render.progress import ProgressStages
 from gtrack.render.report import write_report
@@ -133,6 +133,8 @@ def ls(
         write(columns_markdown(listing_columns(listing, now())))
     elif listing.runs:
         write_listing(console, listing, now())
+        if not console.is_terminal and damage_legend(listing):
+            note(damage_legend(listing))
     else:
         note(_no_runs(project, choice))
 

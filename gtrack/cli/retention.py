@@ -49,7 +49,7 @@ Count = Annotated[
 def gc(
     ctx: typer.Context,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Remove these runs, by one commit; 'gtrack restore' undoes it.")
+        bool, typer.Option("--apply", help="Remove these runs, by one commit; 'gtrack restore --last' undoes it.")
     ] = False,
     purge_: Annotated[
         bool, typer.Option("--purge", help="Remove these runs, and all that were removed, from the history, too.")
@@ -76,7 +76,7 @@ def gc(
     plan = plan_retention(project, parse_rules(project.config.retention), moment)
     console = out()
     if not json:
-        write_plan(console, plan, moment, shown_limit(count, for_a_screen=console.is_terminal))
+        write_plan(console, plan, moment, shown_limit(count, for_a_screen=console.is_terminal), purging=purge_)
     if purge_:
         _ask(project, plan, yes=yes)
     applied = apply_retention(project, plan, moment) if apply or purge_ else None
@@ -89,7 +89,9 @@ def gc(
         return
     _tell(project, plan, applied, purging=purge_)
     if purge_:
-        write_purge(console, purged, project.config.branch, project.config.backup_days, seconds)
+        gone = {one.run_id for one in applied.removed} if applied is not None else set()
+        before = len(set(purged.run_ids) - gone) if purged is not None else 0
+        write_purge(console, purged, project.config.branch, project.config.backup_days, seconds, before=before)
         _tell_remotes(project, purged)
     if expired is not None:
         write_expired(console, expired)
@@ -120,8 +122,10 @@ def _purge(project: Project, moment: datetime) -> Purge | None:
 def _tell(project: Project, plan: RetentionPlan, applied: Applied | None, *, purging: bool) -> None:
     if applied is not None and (applied.commit is not None or not purging):
         write_done(out(), applied, project.config.branch)
+        if applied.commit is not None:
+            note(f"'gtrack restore --commit {applied.commit[:10]}' undoes that.")
     elif applied is None and plan.going:
-        note("Nothing was removed. 'gtrack gc --apply' does it, and 'gtrack restore' undoes that.")
+        note("Nothing was removed. 'gtrack gc --apply' does it, and 'gtrack restore --last' undoes that.")
     elif not plan.rules:
         note("There are no rules. They go to .gtrack/config.yaml, under retention; see docs/retention.md.")
 
@@ -148,14 +152,14 @@ def rm(
 ) -> None:
     """Remove runs from the runs branch, by one commit.
 
-    The history of the branch still has them: 'gtrack restore' brings them back, until 'gtrack gc --purge' takes
+    The history of the branch still has them: 'gtrack restore --last' brings them back, until 'gtrack gc --purge' takes
     them out of it. A run that has nested runs is refused without --with-children.
     """
     project = ready_index(open_project(ctx))
     found = [resolve(project, run) for run in runs]
     for one in remove.remove_all(project, found, with_children=with_children, force=force):
         write(f"{printable(one.name)} ({one.run_id[:8]})  removed\n")
-    note("'gtrack restore' brings back what was removed.")
+    note("'gtrack restore --last' brings back what was removed.")
 
 
 def restore(
@@ -163,6 +167,19 @@ def restore(
     runs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[RUN]", help="Ids of removed runs, beginnings of ids, or names."),
+    ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="All runs that the last removal took away, by one commit.")
+    ] = False,
+    commit: Annotated[
+        str | None,
+        typer.Option("--commit", metavar="COMMIT", help="All runs that this commit removed, by one commit."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="COMMIT", help="RUN as this commit of the branch has it, also when it was not removed."
+        ),
     ] = None,
     count: Annotated[
         int | None,
@@ -172,16 +189,28 @@ def restore(
 ) -> None:
     """Bring removed runs back as they were, or list those.
 
-    Without RUN it lists what can be restored. What 'gtrack gc --purge' took away comes from its backup, while that is there.
+    Without RUN, --last or --commit it lists what can be restored. What 'gtrack gc --purge' took away comes from its
+    backup, while that is there.
     """
     project = open_project(ctx)
-    if not runs:
+    ways = bool(runs) + last + (commit is not None)
+    if ways > 1:
+        raise UsageError("RUN, --last and --commit are three ways to say which runs: one of them.")
+    if at is not None and not runs:
+        raise UsageError("--at takes the RUN that shall be as it was.")
+    if ways and (json or count is not None):
+        raise UsageError("--json and -n are for the list of what was removed.")
+    if not ways:
         _list_removed(project, count, json=json)
         return
-    if json or count is not None:
-        raise UsageError("--json and -n are for the list, without RUN.")
-    for ref in runs:
-        run = remove.restore_removed(project, ref)
+    if last or commit is not None:
+        found = remove.restore_of(project, commit) if commit is not None else remove.restore_last(project)
+    else:
+        found = [
+            remove.restore_removed(project, ref) if at is None else remove.restore_at(project, ref, at)
+            for ref in runs or ()
+        ]
+    for run in found:
         write(f"{printable(run.name)} ({run.short_id})  restored\n")
 
 
@@ -221,5 +250,12 @@ def register(app: typer.Typer) -> None:
         epilog=examples("gtrack gc", "gtrack gc --apply", "gtrack gc --purge --yes", "gtrack gc --json | jq '.freed'")
     )(gc)
     app.command(epilog=examples("gtrack rm calm-otter-12", "gtrack rm last~1 last --with-children"))(rm)
-    app.command(epilog=examples("gtrack restore", "gtrack restore calm-otter-12", "gtrack restore 6f1c2a9b"))(restore)
+    app.command(
+        epilog=examples(
+            "gtrack restore",
+            "gtrack restore calm-otter-12 6f1c2a9b",
+            "gtrack restore --last",
+            "gtrack restore calm-otter-12 --at 1a2b3c4d5e^1",
+        )
+    )(restore)
     app.command(epilog=examples("gtrack pin best:f1", "gtrack pin calm-otter-12 --unpin"))(pin)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gtrack.errors import GTrackError
+from gtrack.errors import CommitFailed, GTrackError
 from gtrack.ops.listing import newest_runs
 from gtrack.project import Project
 from gtrack.records import Run
@@ -48,10 +48,14 @@ def open_project(ctx: typer.Context, *, recover: bool = True) -> Project:
     if recover:
         for found in project.recover():
             name = f"{printable(found.run.name)} ({found.run.short_id})"
-            if found.error is None:
-                note(f"Run {name} had died; what it had written is kept, as {found.run.status}.")
+            if found.error is not None:
+                # That a run could not be committed says of which run it is.
+                is_told = isinstance(found.error, CommitFailed)
+                note(str(found.error) if is_told else f"Run {name} could not be kept yet: {found.error}", "yellow")
+            elif found.had_ended:
+                note(f"Run {name} was complete but not committed; now it is, as {found.run.status}.")
             else:
-                note(f"Run {name} has died and could not be kept yet: {found.error}", "yellow")
+                note(f"Run {name} had died; what it had written is kept, as {found.run.status}.")
             for problem in found.unkept:
                 note(problem, "yellow")
     return project

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from gtrack.cli.reading import Json
-from gtrack.cli.session import examples, note, open_project, out, write
+from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.git.progress import Tell
 from gtrack.git.remotes import without_secrets
@@ -24,8 +24,18 @@ from gtrack.ops.sharing.remote_branch import chosen_remote
 from gtrack.project import Project
 from gtrack.render.data import to_json
 from gtrack.render.progress import ProgressStages
-from gtrack.render.sharing import came_back, problems_of, pulled_data, pushed_data, write_pulled, write_pushed
+from gtrack.render.retention import when_bytes_go
+from gtrack.render.sharing import (
+    came_back,
+    conflicts,
+    problems_of,
+    pulled_data,
+    pushed_data,
+    write_pulled,
+    write_pushed,
+)
 from gtrack.render.values import printable
+from gtrack.store.purge import backups
 
 Remote = Annotated[
     str | None,
@@ -93,6 +103,8 @@ def pull(
         write(to_json(pulled_data(pulled)))
     elif not quiet:
         write_pulled(out(), pulled)
+    else:
+        _tell_conflicts(pulled)
     for problem in problems_of(pulled):
         note(problem, "yellow")
     _check_something_taken(pulled)
@@ -114,10 +126,17 @@ def _tell_pushed(pushed: Pushed, *, quiet: bool, json: bool) -> None:
         write(to_json(pushed_data(pushed)))
     elif not quiet:
         write_pushed(out(), pushed)
+    elif pushed.pulled is not None:
+        _tell_conflicts(pushed.pulled)
     for problem in problems_of(pushed.pulled, pushed):
         note(problem, "yellow")
     if pushed.tags.problems:
         raise GTrackError(f"Not everything of the registry could be pushed to {pushed.remote}.")
+
+
+def _tell_conflicts(pulled: Pulled) -> None:
+    for line in conflicts(pulled.taken) if pulled.taken is not None else ():
+        note(line, "yellow")
 
 
 def _check_something_taken(pulled: Pulled) -> None:
@@ -132,6 +151,9 @@ def _push_purged(project: Project, remote: str, *, quiet: bool) -> None:
     remote = without_secrets(remote)
     if not quiet:
         write(f"{printable(remote)} has the branch as it is here now: {pushed.commit[:10]}\n")
+        bytes_go = when_bytes_go(backups(project.repo), project.config.backup_days, now())
+        if bytes_go:
+            note(bytes_go)
     for line in came_back(pushed.came_back):
         note(line, "yellow")
 

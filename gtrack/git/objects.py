@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
 
 _CHUNK = 1 << 20
+_CRASH = re.compile(r"dumping crash report to .*?(fast_import_crash_[0-9]+)")
+_FULL = re.compile(r"No space left on device|Out of diskspace|Disk quota exceeded", re.IGNORECASE)
 _UNSAFE_IDENTITY = re.compile(r"[<>\x00-\x1f\x7f]")
 
 
@@ -108,14 +110,21 @@ class FastImport:
         except BrokenPipeError:
             out, err = process.communicate()
         if process.returncode != 0 or kind is not None:
-            self._remove_crash_report(process.pid)
-            said = err.decode(errors="replace").strip() or f"no message, exit code {process.returncode}"
+            lines = err.decode(errors="replace").splitlines()
+            self._remove_crash_report(lines)
+            said = "; ".join(line.strip() for line in lines if line.strip() and not _CRASH.search(line))
+            said = said or f"no message, exit code {process.returncode}"
+            if _FULL.search(said):
+                raise GitError(
+                    f"The disk with {self._repo.common_dir} is full, so nothing was changed ({said})."
+                ) from error
             raise GitError(f"git fast-import failed: {said}") from error
         self.oids = dict(zip(self._commits, out.decode().split(), strict=True))
 
-    def _remove_crash_report(self, pid: int) -> None:
-        with suppress(OSError):  # on a read-only disk git could not write one
-            (self._repo.git_dir / f"fast_import_crash_{pid}").unlink()
+    def _remove_crash_report(self, lines: Sequence[str]) -> None:
+        for name in (found[1] for line in lines if (found := _CRASH.search(line))):
+            with suppress(OSError):  # on a read-only disk git could not write one
+                (self._repo.git_dir / name).unlink()
 
     def _write(self, data: bytes) -> None:
         if self._process.stdin is not None:

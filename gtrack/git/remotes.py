@@ -37,7 +37,11 @@ _PLACE = re.compile(r"[:/\\]")
 _PUSHED = "pushed to"
 _NO_ATOMIC = "does not support --atomic"
 _SECRET = re.compile(r"(?P<start>https?://|://[^/@\s:]*:)[^/@\s]+@")
-_WORDS_OF_REMOTE = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
+_WORDS_OF_REMOTE = re.compile(r"^(?:remote: ?|error: remote (?=unpack failed: ))(.*)$", re.MULTILINE)
+_ADVICE = re.compile(r"Please make sure you have the correct access rights|and the repository exists\.")
+_LEVEL = re.compile(r"\A(?:fatal|error): ")
+_HOOK = "pre-push"
+_NOT_PUSHED = "error: failed to push some refs to "
 _DENIED = re.compile(
     r"Authentication failed|could not read (?:Username|Password)|Permission denied|terminal prompts disabled"
     r"|Host key verification failed"
@@ -78,7 +82,7 @@ def default_remote(repo: Repository) -> str:
         return names[0]
     if names:
         raise UsageError(f"There are several remotes and none is called origin: say which, of {', '.join(names)}.")
-    raise UsageError("This repository has no remote to publish to. Name one: git remote add origin URL.")
+    raise UsageError("This repository has no remote. Name one: git remote add origin URL.")
 
 
 def known_remote(repo: Repository, remote: str) -> str:
@@ -173,6 +177,8 @@ def push_new(repo: Repository, remote: str, refs: Sequence[PushedRef]) -> None:
         GitError: it cannot be reached, or does not answer.
     """
     told, taken = _push(repo, remote, refs, "--atomic"), []
+    if told is not None:
+        _check_own_hook(repo, remote, *told)
     if told is not None and _NO_ATOMIC in told[1]:
         for ref in refs:
             told = _push(repo, remote, [ref])
@@ -211,6 +217,7 @@ def push_move(
     code, out, err = _transfer(repo, command, _MOVE_SECONDS, None, tell, env or {})
     if code != 0:
         texts = out.decode(errors="replace"), err.decode(errors="replace")
+        _check_own_hook(repo, remote, *texts)
         raise _rejected(remote, (), *texts, nothing="so nothing was changed there")
 
 
@@ -220,6 +227,25 @@ def _push(repo: Repository, remote: str, refs: Sequence[PushedRef], *options: st
     command = ("push", "--porcelain", "--no-follow-tags", *options, "--", check_remote(remote), *refspecs)
     code, out, err = _transfer(repo, command, _MOVE_SECONDS)
     return None if code == 0 else (out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def _check_own_hook(repo: Repository, remote: str, out: str, err: str) -> None:
+    """Raise what the user's own hook said, where it is the one that ended a push: git then tells of no ref."""
+    lines = err.splitlines()
+    if out.startswith("To ") or any(line.startswith("!") for line in out.splitlines()):
+        return
+    if not lines or not lines[-1].startswith(_NOT_PUSHED) or any(line.startswith("fatal: ") for line in lines):
+        return
+    question = ("rev-parse", "--path-format=absolute", "--git-path", f"hooks/{_HOOK}")
+    path = Path(os.fsdecode(_transfer(repo, question, _ASK_SECONDS)[1].rstrip(b"\n")))
+    if not os.access(path, os.X_OK):
+        return
+    said = [line.strip() for line in (*out.splitlines(), *lines[:-1]) if line.strip()]
+    told = "".join(f"\n  {_HOOK}: {without_secrets(line)}" for line in said) or " It said nothing."
+    name = without_secrets(remote)
+    raise PushRejected(
+        f"Your own {_HOOK} hook ({path}) refused the push to {name}, so nothing was changed there.{told}", quicker=False
+    )
 
 
 def _rejected(
@@ -253,7 +279,7 @@ def _rejected(
 
 def unreachable(remote: str, done: str, err: bytes) -> GitError:
     """Return the error that a remote cannot be ``done`` (``fetched from``, say) with, of what git wrote to stderr."""
-    said = without_secrets(" ".join(err.decode(errors="replace").split()).removeprefix("fatal: ")) or "it says nothing"
+    said = without_secrets(_sentence(err.decode(errors="replace"))) or "it says nothing"
     remote = without_secrets(remote)
     hint = (
         " Let git keep the credentials (git help credentials), or do it once by hand." if _DENIED.search(said) else ""
@@ -261,6 +287,13 @@ def unreachable(remote: str, done: str, err: bytes) -> GitError:
     if hint and done == _PUSHED:
         hint += " Or you are not one of those who may push there."
     return GitError(f"The remote {remote} cannot be {done}: {said}{hint}")
+
+
+def _sentence(err: str) -> str:
+    """Return the lines that git wrote as one, without what it advises always."""
+    lines = [" ".join(_LEVEL.sub("", line).split()) for line in err.splitlines() if not _ADVICE.search(line)]
+    lines = [line for line in lines if line]
+    return "; ".join([*(line.rstrip(".") for line in lines[:-1]), *lines[-1:]])
 
 
 def _transfer(

@@ -9,6 +9,7 @@ from gtrack.errors import FormatError
 from gtrack.ops.findings import CHANGED, GONE, Finding, Severity, error, note
 from gtrack.ops.known_state import KnownState, read_state, write_state
 from gtrack.ops.tag_claims import read_head
+from gtrack.registry.published import seen
 from gtrack.registry.tag_names import model_in_tag, parse
 
 if TYPE_CHECKING:
@@ -71,11 +72,16 @@ class Known:
             yield self._damaged
         known = self.known.tags if self.known is not None else {}
         moved = self._renumbered({name: oid for name, oid in known.items() if self._now.get(name, oid) != oid})
+        own = self._never_published({name: oid for name, oid in known.items() if name not in moved})
         for name, oid in known.items():
             now = self._now.get(name)
             if now == oid:
                 continue
-            if name in moved:
+            if name in own:
+                yield note(
+                    name, f"it was only here (as {oid[:10]}), and {own[name]}, which a remote has, took its place"
+                )
+            elif name in moved:
                 yield note(name, f"what it was is {moved[name]} now, as somebody else had published this name first")
             elif now is None:
                 self._gone.add(name)
@@ -84,7 +90,7 @@ class Known:
                 yield Finding(
                     severity, name, f"it was changed since the last look: {oid[:10]} then, {now[:10]} now", CHANGED
                 )
-        self._moved = set(moved)
+        self._moved = {*moved, *own}
 
     def _renumbered(self, lost: Mapping[str, str]) -> dict[str, str]:
         """Return those of ``lost`` that are there under another number, of the same people and times, as publishing does it."""
@@ -100,6 +106,24 @@ class Known:
             if found is not None and _mark(name, found.data) in marks:
                 there[name] = marks[_mark(name, found.data)]
         return there
+
+    def _never_published(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Return those of ``known`` that were only here, to the tag of a remote that has their name, or their counter, now."""
+        published = seen(self._repo)
+        there = {name: oid for name, oid in self._now.items() if oid in published}
+        numbered = {
+            (said.model, said.counter): name for name in there if (said := parse(name)) and said.counter is not None
+        }
+        found = {}
+        for name, oid in known.items():
+            said, now = parse(name), self._now.get(name)
+            if oid in published or now == oid or said is None:
+                continue
+            if name in there:
+                found[name] = name
+            elif now is None and said.counter is not None and (said.model, said.counter) in numbered:
+                found[name] = numbered[said.model, said.counter]
+        return found
 
     def gap(self, model: str, numbers: str, *, accept: bool) -> Iterator[Finding]:
         """Tell of counters that are missing, unless that was accepted, or told already as a tag that was removed."""

@@ -14,6 +14,7 @@ from gtrack.ops.retention.plan import PINNED
 from gtrack.ops.search import Choice, find_runs
 from gtrack.project import Project
 from gtrack.records import Experiment, Run
+from gtrack.store.branch import BranchReader
 from gtrack.store.purge import backups
 from gtrack.store.removal import Going, Made, Removed, names_of, remove_runs, removed_runs, restored
 from gtrack.store.restoring import restored_at, restored_together
@@ -223,20 +224,26 @@ def restore_of(project: Project, removal: str) -> list[Run]:
     return _put_all_back(project, chosen)
 
 
-def restore_at(project: Project, run_id: str, commit: str) -> Run:
+def restore_at(project: Project, ref: str, commit: str) -> Run:
     """Put a run as it was at an earlier commit of the branch, by a commit of its own.
 
     Args:
         project: where it is.
-        run_id: its whole id.
+        ref: its id, or a prefix of it that no other run of that commit has; or any reference to a run that is there now.
         commit: names a commit that has the run.
 
     Raises:
         UsageError: there is no such commit.
         RunNotFound: it does not have the run.
+        AmbiguousRun: it is a prefix of several ids.
         GitError: git refuses.
     """
     before = _commit(project, commit)
+    ids = {one.id for one in BranchReader(project.repo, before).locations()} if _PREFIX.match(ref) else set()
+    fitting = sorted(one for one in ids if one.startswith(ref))
+    if len(fitting) > 1:
+        raise AmbiguousRun.of(ref, fitting)
+    run_id = fitting[0] if fitting else project.resolve(ref).id
 
     def build(tip: str | None) -> Made:
         return restored_at(project.repo, tip or project.store.tip() or before, run_id, before, project.identity())[0]

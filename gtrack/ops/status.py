@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gtrack.config import DIRECTORY, FILE
 from gtrack.git.worktree import WorktreeState
+from gtrack.ops.sharing.waiting import Waiting, waiting
 from gtrack.project import Project
 from gtrack.records import Run, Status
 
@@ -25,6 +26,7 @@ class StatusReport:
         counts: committed runs by status.
         live: the runs that are in live directories now.
         worktree: its state; None for a bare repository.
+        waiting: what waits to be pushed; None where there is no usual remote, and for a bare repository.
     """
 
     root: str
@@ -35,6 +37,7 @@ class StatusReport:
     counts: Mapping[str, int] = field(default_factory=dict)
     live: tuple[Run, ...] = ()
     worktree: WorktreeState | None = None
+    waiting: Waiting | None = None
 
 
 def status(project: Project) -> StatusReport:
@@ -56,4 +59,5 @@ def status(project: Project) -> StatusReport:
         counts={name: counted[name] for name in [*known, *sorted(set(counted) - set(known))] if counted[name]},
         live=tuple(directory.run() for directory in project.live.directories()),
         worktree=project.worktree() if repo.root is not None else None,
+        waiting=waiting(project) if repo.root is not None else None,
     )

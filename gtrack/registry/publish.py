@@ -26,6 +26,7 @@ from gtrack.git.refs import Update, update
 from gtrack.git.remotes import PushedRef, PushRejected, fetch_refs, list_remote_refs, push_new, push_url
 from gtrack.git.tags import TAGS, NewTag, Tag, make_tags, place_tags, read_tags
 from gtrack.registry.published import check_not_rewritten, remember
+from gtrack.registry.renaming import Renamed, renamed
 from gtrack.registry.replay import Replayed, replay
 from gtrack.registry.tag_names import Action, model_in_tag, parse
 
@@ -87,12 +88,14 @@ class Prepared:
         new: what the remote gets.
         settled: what becomes of names here: None where a tag goes.
         here: what they name now.
+        renamed: those that are not published as they were made.
     """
 
     model: str
     new: Mapping[str, str]
     settled: Mapping[str, str | None]
     here: Mapping[str, str]
+    renamed: tuple[Renamed, ...] = ()
 
     def refs(self) -> list[PushedRef]:
         """Return what is pushed: versions before what is said of them."""
@@ -133,13 +136,14 @@ class Publishing:
         place_tags(self.repo, {tag: oid for tag, oid in self.theirs.items() if tag not in here}, self.identity)
         here = there | here
         remember(self.repo, self.theirs.values())
-        ours = [tag for tag in here.values() if _is_act(tag) and self.theirs.get(tag.name) != tag.oid]
-        idle = [tag for tag in here.values() if not _is_act(tag) and self.theirs.get(tag.name) != tag.oid]
+        ours = [tag for tag in here.values() if is_act(tag) and self.theirs.get(tag.name) != tag.oid]
+        idle = [tag for tag in here.values() if not is_act(tag) and self.theirs.get(tag.name) != tag.oid]
         self._check_idle(idle, there)
         self._check_own_names(ours)
         check_not_rewritten(self.repo, [tag for tag in ours if tag.name in there], self.remote)
         base = list(there.values())
-        replayed = [self._made(one) for one in replay(base, self.reader.folded(base), ours, self.reader.exclusive)]
+        again = replay(base, self.reader.folded(base), ours, self.reader.exclusive)
+        replayed = [self._made(one) for one in again]
         others = [tag for tag in idle if tag.name not in there]
         ledger = self.reader.folded([*base, *replayed, *others])
         acts = plan(ledger)
@@ -148,7 +152,8 @@ class Publishing:
         new.update(zip((str(act.name) for act in acts), make(acts), strict=True))
         # What was only here becomes what the remote has of that name, or goes.
         settled = {tag.name: self.theirs.get(tag.name) for tag in (*ours, *idle) if tag not in others}
-        return Prepared(self.name, new, settled, {tag.name: tag.oid for tag in here.values()})
+        named = {tag.name: tag.oid for tag in here.values()}
+        return Prepared(self.name, new, settled, named, renamed(base, ours, again))
 
     def complete(self, made: Prepared) -> None:
         """Name here what the remote has now."""
@@ -251,7 +256,8 @@ class Publishing:
             ) from error
 
 
-def _is_act(tag: Tag) -> bool:
+def is_act(tag: Tag) -> bool:
+    """Tell whether a tag says something of a model: an annotated one, of a name that is read, on a commit."""
     return tag.annotated and tag.kind == "commit" and parse(tag.name) is not None
 
 

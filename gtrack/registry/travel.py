@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError, RefChanged
 from gtrack.git.remotes import PushRejected, push_new, push_url
-from gtrack.git.tags import Tag, place_tags
-from gtrack.registry.publish import Prepared, Publishing
+from gtrack.git.tags import Tag, place_tags, read_tags
+from gtrack.registry.publish import Prepared, Publishing, is_act
 from gtrack.registry.published import remember, seen
+from gtrack.registry.renaming import Renamed, renamed
+from gtrack.registry.replay import replay
 from gtrack.registry.tag_names import Action, parse
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 _LONGEST_WAIT = 1.5
+_NAMED = 5
 
 Listed = Mapping[str, str]
 """Names of registry tags of a remote, and the ids of their objects."""
@@ -41,11 +44,18 @@ class Travelled:
         versions: how many of the tags register a version.
         tags: how many there are.
         problems: what could not travel, a sentence or two each.
+        renamed: those that were made here and are not published as they were.
     """
 
     versions: int = 0
     tags: int = 0
     problems: tuple[str, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
+
+    def followed_by(self, later: Travelled) -> Travelled:
+        """Return what came of two travels; what could not travel at first may have travelled then."""
+        renamed = (*self.renamed, *later.renamed)
+        return Travelled(self.versions + later.versions, self.tags + later.tags, later.problems, renamed)
 
 
 def bring_tags(repo: Repository, reader: RegistryReader, theirs: Listed, identity: Identity, remote: str) -> Travelled:
@@ -67,7 +77,9 @@ def bring_tags(repo: Repository, reader: RegistryReader, theirs: Listed, identit
     }
     published = seen(repo)
     differing = sorted(tag for tag, oid in theirs.items() if here.get(tag, oid) != oid)
-    problems = [_differs(tag, remote, rewritten=here[tag] in published) for tag in differing]
+    rewritten = [tag for tag in differing if here[tag] in published]
+    problems = [_rewritten(tag, remote) for tag in rewritten]
+    problems += _foretold(repo, reader, theirs, [tag for tag in differing if tag not in rewritten], remote)
     try:
         place_tags(repo, new, identity)
     except GitError:  # one of them is in the way of something, or another process brings them, too
@@ -92,13 +104,41 @@ def _placed_each(repo: Repository, new: Listed, identity: Identity, remote: str)
     return placed, told
 
 
-def _differs(tag: str, remote: str, *, rewritten: bool) -> str:
-    if rewritten:
-        return (
-            f"{tag} was published as it is here, and {remote} has another tag of this name: it was rewritten there, or yours is "
-            f"of another remote. Yours was kept. Find out which is right; if it is theirs: git tag -d '{tag}', and pull again."
-        )
-    return f"{tag} is another one on {remote}: somebody was quicker. Yours was kept; 'gtrack push' gives it the next free number."
+def _rewritten(tag: str, remote: str) -> str:
+    return (
+        f"{tag} was published as it is here, and {remote} has another tag of this name: it was rewritten there, or yours is "
+        f"of another remote. Yours was kept. Find out which is right; if it is theirs: git tag -d '{tag}', and pull again."
+    )
+
+
+def _foretold(
+    repo: Repository, reader: RegistryReader, theirs: Listed, differing: Sequence[str], remote: str
+) -> Iterator[str]:
+    """Say of tags whose names somebody else was quicker to publish what the next push will make of them."""
+    models = {tag: said.model for tag in differing if (said := parse(tag)) is not None}
+    for model in dict.fromkeys(models.values()):
+        there = {tag: oid for tag, oid in theirs.items() if (said := parse(tag)) is not None and said.model == model}
+        names = [tag for tag in differing if models.get(tag) == model]
+        here = [tag for tag in reader.ledger(model).tags if there.get(tag.name) != tag.oid]
+        base, ours = read_tags(repo, there), [tag for tag in here if is_act(tag)]
+        who = {tag.name: tag.tagger.partition(" <")[0] or "somebody" for tag in base}
+        try:
+            again = replay(base, reader.folded(base), ours, reader.exclusive)
+        except GTrackError as error:
+            yield f"{', '.join(names)} of {remote} {'is' if len(names) == 1 else 'are'} not taken; yours was kept. {error}"
+            continue
+        told = {one.was: one for one in renamed(base, ours, again)}
+        for tag in names:
+            yield f"{tag} is {who[tag]}'s on {remote}, and another one here. Yours was kept; {_becomes(told.get(tag))}"
+
+
+def _becomes(one: Renamed | None) -> str:
+    if one is None:
+        return "nobody else has it."
+    if one.published:
+        number = f" (v{one.new_number})" if one.new_number is not None else ""
+        return f"'gtrack push' publishes it as {one.now}{number}."
+    return f"'gtrack push' lets it go, as {one.now} there says the same."
 
 
 def publish_tags(
@@ -130,7 +170,7 @@ def publish_tags(
         publishing = _of_models(repo, reader, remote, theirs, identity, travels)
         prepared: list[Prepared] = []
         try:
-            prepared = _prepared(publishing, problems)
+            prepared = _prepared(publishing, reader, problems)
             refs = [ref for one in prepared for ref in one.refs()]
             if refs:
                 push_new(repo, remote, refs)
@@ -174,7 +214,7 @@ def _of_models(
     return found
 
 
-def _prepared(publishing: Mapping[str, Publishing], problems: dict[str, str]) -> list[Prepared]:
+def _prepared(publishing: Mapping[str, Publishing], reader: RegistryReader, problems: dict[str, str]) -> list[Prepared]:
     found = []
     for model, one in publishing.items():
         try:
@@ -183,8 +223,19 @@ def _prepared(publishing: Mapping[str, Publishing], problems: dict[str, str]) ->
         except RefChanged:
             raise
         except GTrackError as error:
-            problems[model] = str(error)
+            names = [tag.name for tag in reader.ledger(model).tags if one.theirs.get(tag.name) != tag.oid]
+            problems[model] = f"{error}{_held_back(names, str(error))}"
     return found
+
+
+def _held_back(names: Sequence[str], said: str) -> str:
+    """Say which other tags of a model are not published either, because of one."""
+    others = [name for name in names if name not in said]
+    if not others:
+        return ""
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    wait = "waits" if len(others) == 1 else "wait"
+    return f" Until then {', '.join(others[:_NAMED])}{more} {wait}, too."
 
 
 def _nothing_more(_: Ledger) -> list[Act]:
@@ -208,7 +259,8 @@ def _each(
 
 def _told(prepared: Sequence[Prepared], problems: Mapping[str, str]) -> Travelled:
     new = {tag: oid for one in prepared for tag, oid in one.new.items()}
-    return Travelled(_versions(new), len(new), tuple(problems.values()))
+    again = tuple(each for one in prepared for each in one.renamed)
+    return Travelled(_versions(new), len(new), tuple(problems.values()), again)
 
 
 def _versions(tags: Collection[str]) -> int:

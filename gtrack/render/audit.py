@@ -29,6 +29,7 @@ _TONES = {
     "deprecated": "yellow",
 }
 _SOURCE = 10
+_WIDE = 100
 _ID = 8
 
 
@@ -44,20 +45,26 @@ def write_audit(console: Console, deeds: Sequence[Deed], zone: tzinfo | None = N
     if not deeds:
         write_line(console, "Nothing was done, as far as that is known here.")
         return
-    left_out = write_table(console, audit_columns(deeds, zone, terminal=console.is_terminal))
+    narrow = console.is_terminal and console.width < _WIDE
+    left_out = write_table(console, audit_columns(deeds, zone, terminal=console.is_terminal, narrow=narrow))
     if console.is_terminal:
         write_left_out(console, left_out, "make the terminal wider")
         if more:
             write_line(console, Text(f"the newest {len(deeds)}; -n 0 shows all", DIM))
 
 
-def audit_columns(deeds: Sequence[Deed], zone: tzinfo | None, *, terminal: bool) -> list[Column]:
-    """Return the table of what was done."""
+def audit_columns(deeds: Sequence[Deed], zone: tzinfo | None, *, terminal: bool, narrow: bool = False) -> list[Column]:
+    """Return the table of what was done; a narrow one has the year of the newest above its dates."""
+    year = deeds[0].when.astimezone(zone).year if narrow and deeds else None
     return [
-        Column("when", [Cell(_when(one.when, zone, terminal=terminal), DIM) for one in deeds], keep=9),
+        Column(
+            "when" if year is None else str(year),
+            [Cell(_when(one.when, zone, terminal=terminal, year=year), DIM) for one in deeds],
+            keep=9,
+        ),
         Column("who", [Cell(who(one.who, terminal=terminal)) for one in deeds], keep=8, least=8),
         Column("did", [Cell(one.action, _TONES.get(one.action, "")) for one in deeds], keep=10),
-        Column("run", [Cell(_runs(one, terminal=terminal)) for one in deeds], keep=7, least=12),
+        Column("run", [Cell(_runs(one, terminal=terminal)) for one in deeds], keep=7, least=18 if narrow else 12),
         Column("what", [Cell(printable(one.what)) for one in deeds], keep=6, least=28, names=False),
         Column("experiment", [Cell(printable(one.experiment)) for one in deeds], keep=3, least=10),
         Column(
@@ -69,8 +76,13 @@ def audit_columns(deeds: Sequence[Deed], zone: tzinfo | None, *, terminal: bool)
     ]
 
 
-def _when(when: datetime, zone: tzinfo | None, *, terminal: bool) -> str:
-    return when.astimezone(zone).strftime("%Y-%m-%d %H:%M") if terminal else iso(when)
+def _when(when: datetime, zone: tzinfo | None, *, terminal: bool, year: int | None = None) -> str:
+    if not terminal:
+        return iso(when)
+    local = when.astimezone(zone)
+    if year is None:
+        return local.strftime("%Y-%m-%d %H:%M")
+    return local.strftime("%m-%d %H:%M" if local.year == year else "%Y-%m-%d")
 
 
 def _runs(deed: Deed, *, terminal: bool) -> str:
@@ -87,6 +99,7 @@ def audit_data(deeds: Sequence[Deed]) -> list[dict[str, Any]]:
             "who": one.who,
             "action": one.action,
             "what": one.what,
+            "lost": list(one.lost),
             "runs": [{"id": run.id, "name": run.name, "experiment": run.experiment} for run in one.runs],
             "experiment": one.experiment or None,
             "model": one.model,

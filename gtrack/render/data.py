@@ -97,7 +97,8 @@ def report_data(report: RunReport) -> dict[str, Any]:
 
 def artifact_data(artifact: Artifact) -> dict[str, Any]:
     """Return path, size and storage of an artifact."""
-    return {"path": artifact.path, "size": artifact.size, "lfs": artifact.lfs}
+    here = artifact.here and artifact.size is not None
+    return {"path": artifact.path, "size": artifact.size, "lfs": artifact.lfs, "here": here}
 
 
 def comparison_data(comparison: Comparison, code: Sequence[CodeChange], *, everything: bool) -> dict[str, Any]:
@@ -170,7 +171,8 @@ def _change_data(change: CodeChange) -> dict[str, Any]:
 
 def status_data(status: StatusReport) -> dict[str, Any]:
     """Return what ``status --json`` gives."""
-    worktree = status.worktree
+    worktree, waiting = status.worktree, status.waiting
+    failure = waiting.failure if waiting is not None else None
     return {
         "root": status.root,
         "runs_branch": status.runs_branch,
@@ -185,6 +187,15 @@ def status_data(status: StatusReport) -> dict[str, Any]:
             "changed": list(worktree.changed),
             "untracked": list(worktree.untracked),
             "dirty_submodules": list(worktree.dirty_submodules),
+        },
+        "waiting": None
+        if waiting is None
+        else {
+            "remote": waiting.remote,
+            "new": waiting.new,
+            "changed": waiting.changed,
+            "removed": waiting.removed,
+            "failure": None if failure is None else {"when": iso(failure.when), "message": failure.message},
         },
     }
 

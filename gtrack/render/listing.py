@@ -63,9 +63,15 @@ def write_listing(console: Console, listing: Listing, now: datetime) -> None:
     hint = "choose with --columns" if len(left_out) < len(columns) - 1 else "make the terminal wider"
     write_left_out(console, left_out, hint)
     write_line(console, Text(cut_middle(_summary(listing), console.width), DIM))
+    legend = damage_legend(listing)
+    if legend:
+        write_line(console, Text(legend, DIM))
+
+
+def damage_legend(listing: Listing) -> str:
+    """Return what the mark of damaged runs means; nothing where there are none."""
     damaged = sum(bool(run.problems) for run in listing.runs)
-    if damaged:
-        write_line(console, Text(f"{damaged} damaged ({DAMAGED_MARK}): 'gtrack show RUN' says how", DIM))
+    return f"{damaged} damaged ({DAMAGED_MARK}): 'gtrack show RUN' says how" if damaged else ""
 
 
 def listing_columns(listing: Listing, now: datetime, *, terminal: bool = False) -> list[Column]:

@@ -241,11 +241,15 @@ def _artifacts(console: Console, artifacts: Sequence[Artifact]) -> None:
         Column("", [_size(artifact.size) for artifact in shown], right=True, keep=1),
     ]
     if any(artifact.lfs for artifact in shown):
-        columns.append(Column("", [Cell("LFS" if artifact.lfs else "", DIM) for artifact in shown]))
+        columns.append(Column("", [Cell(_lfs(artifact), DIM) for artifact in shown]))
     write_table(console, columns, head=False, indent=_INDENT)
     if len(shown) < len(artifacts):
         more = len(artifacts) - len(shown)
         write_line(console, Text(f"{' ' * _INDENT}… and {more} more; --json, or a pipe, shows all", DIM))
+
+
+def _lfs(artifact: Artifact) -> str:
+    return "" if not artifact.lfs else "LFS" if artifact.here or artifact.size is None else "LFS, not here"
 
 
 def _size(count: int | None) -> Cell:

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from gtrack.ops.retention.backups import Expired
     from gtrack.ops.retention.plan import Judged, RetentionPlan
     from gtrack.ops.retention.purge import Purge
+    from gtrack.store.purge import Backup
 
 _SHORT = 12
 _SHORTER = 8
+_MOST_DAYS = 36500.0
 
 
-def write_plan(console: Console, plan: RetentionPlan, now: datetime, limit: int | None) -> None:
+def write_plan(
+    console: Console, plan: RetentionPlan, now: datetime, limit: int | None, *, purging: bool = False
+) -> None:
     """Write which runs would go, what each rule comes to, and what is freed; ages are counted to ``now``.
 
     Args:
@@ -34,6 +38,7 @@ def write_plan(console: Console, plan: RetentionPlan, now: datetime, limit: int 
         plan: what the rules come to.
         now: the moment to which ages are counted.
         limit: how many runs are shown at the most; None for all.
+        purging: whether those that were removed before are to go for good, too.
     """
     shown = plan.going[:limit]
     if shown:
@@ -50,7 +55,7 @@ def write_plan(console: Console, plan: RetentionPlan, now: datetime, limit: int 
         write_line(console, Text(f"kept against a rule: {plural(count, 'run')}, {reason}", DIM))
     for note in plan.notes:
         write_line(console, Text(f"note: {printable(note)}", "yellow"))
-    write_line(console, Text(_sum(plan), HEAD if plan.going else ""))
+    write_line(console, Text(_sum(plan, purging=purging), HEAD if plan.going else ""))
 
 
 def plan_columns(going: Sequence[Judged], now: datetime, *, terminal: bool) -> list[Column]:
@@ -100,7 +105,9 @@ def _size(count: int, *, terminal: bool) -> str:
     return size(count) if terminal else str(count)
 
 
-def _sum(plan: RetentionPlan) -> str:
+def _sum(plan: RetentionPlan, *, purging: bool) -> str:
+    if not plan.going and purging:
+        return f"Of {plural(plan.runs, 'run')} no further one is to be removed."
     if not plan.going:
         return f"None of {plural(plan.runs, 'run')} is to be removed."
     freed = plan.freed
@@ -121,33 +128,57 @@ def write_done(console: Console, applied: Applied, branch: str) -> None:
     )
 
 
-def write_purge(console: Console, purge: Purge | None, branch: str, days: float, seconds: float) -> None:
-    """Write what a purge did, and until when it can be undone."""
+def write_purge(
+    console: Console, purge: Purge | None, branch: str, days: float, seconds: float, *, before: int = 0
+) -> None:
+    """Write what a purge did, and until when it can be undone; ``before`` is how many of the runs were removed before it."""
     if purge is None:
         write_line(console, f"The history of {printable(branch)} has no removed run: nothing was purged.")
         return
+    earlier = f" ({before:,} removed before)" if before else ""
     write_line(
         console,
-        f"Purged {plural(len(purge.run_ids), 'run')} from the history of {printable(branch)}: "
+        f"Purged {plural(len(purge.run_ids), 'run')} from the history of {printable(branch)}{earlier}: "
         f"{plural(purge.commits, 'commit')} written anew in {seconds:.1f} s.",
     )
     if days:
-        until = (purge.backup.when + timedelta(days=min(days, 36500))).strftime("%Y-%m-%d")
+        until = (purge.backup.when + timedelta(days=min(days, _MOST_DAYS))).strftime("%Y-%m-%d")
         write_line(
             console,
-            Text(f"Until {until} {purge.backup.ref} has them, and 'gtrack restore RUN' brings one back.", DIM),
+            Text(
+                f"Until {until} {purge.backup.ref} has them: 'gtrack restore --last' brings back the last removal, "
+                "'gtrack restore RUN' one run.",
+                DIM,
+            ),
         )
+
+
+def when_bytes_go(kept: Sequence[Backup], days: float, now: datetime) -> str:
+    """Return how the bytes of what purges took out of the history go from this clone; empty when no backup keeps any.
+
+    Args:
+        kept: the backups of purges.
+        days: for how many a backup is kept.
+        now: the moment.
+    """
+    if not kept:
+        return ""
+    last = max(backup.when for backup in kept) + timedelta(days=min(days, _MOST_DAYS))
+    # A backup of a second ago is due in a moment, where none is to be kept.
+    due = "next 'gtrack gc --apply'" if last <= now else f"first 'gtrack gc --apply' after {last:%Y-%m-%d}"
+    which = "a backup has" if len(kept) == 1 else f"{len(kept)} backups have"
+    return f"In this clone {which} the bytes still. They go by the {due}, and the 'git gc' that follows it."
 
 
 def write_expired(console: Console, expired: Expired) -> None:
     """Write which backups are no more, and which stay and why."""
     if expired.dropped:
         large = f", with {plural(expired.large, 'large file')} ({size(expired.large_bytes)})" if expired.large else ""
-        write_line(console, f"Dropped {plural(len(expired.dropped), 'expired backup')}{large}.")
+        write_line(console, f"Dropped {plural(len(expired.dropped), 'backup')}{large}.")
     for backup, reason in expired.kept:
         write_line(
             console,
-            Text(f"The expired backup {backup.ref.removeprefix(BACKUPS)} stays: {printable(reason)}.", "yellow"),
+            Text(f"The backup {backup.ref.removeprefix(BACKUPS)} stays for now: {printable(reason)}.", "yellow"),
         )
 
 

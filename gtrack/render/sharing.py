@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gtrack.ops.sharing.take_in import TakenIn
     from gtrack.registry.renaming import Renamed
     from gtrack.registry.travel import Travelled
+    from gtrack.store.merge.outcome import Conflict
 
 _SHOWN = 10
 
@@ -52,16 +53,14 @@ def problems_of(pulled: Pulled | None, pushed: Pushed | None = None) -> list[str
     found = list(_refused(pulled.taken)) if pulled is not None and pulled.taken is not None else []
     if pulled is not None and pulled.taken is not None:
         found += came_back(pulled.taken.came_back)
+        found += _damaged(pulled)
     # What conflicts when it is pulled is solved when it is pushed, or is told there.
     tags = pushed.tags if pushed is not None else pulled.tags if pulled is not None else None
     if pushed is not None:
         found += [renumbered(one, pushed.remote) for one in pushed.tags.renamed]
     found += tags.problems if tags is not None else ()
     if pushed is not None and pushed.lacking:
-        found.append(
-            f"{plural(len(pushed.lacking), 'large artifact')} are neither here nor with {pushed.remote}: nobody can have them "
-            f"from there. The first: sha256 {pushed.lacking[0][:12]}…"
-        )
+        found.append(_lacking(pushed))
     return found
 
 
@@ -78,6 +77,18 @@ def renumbered(one: Renamed, remote: str) -> str:
         f"{model} v{one.number}{run} was published as v{one.new_number}: v{one.number} is {by}'s. "
         f"({mine} here became {one.now.partition('@')[2]}.)"
     )
+
+
+def _lacking(pushed: Pushed) -> str:
+    count, remote = len(pushed.lacking), pushed.remote
+    head = (
+        f"{plural(count, 'large artifact')} {'is' if count == 1 else 'are'} neither here nor with {remote}, so nobody can have "
+        f"{'it' if count == 1 else 'them'} from there. 'gtrack push' in the clone that logged {'it' if count == 1 else 'them'} "
+        "sends the content:"
+    )
+    lines = [f"{one.path} of run {one.run_id[:8]} ({size(one.pointer.size)})" for one in pushed.lacking]
+    more = [f"  … and {count - _SHOWN} more"] if count > _SHOWN else []
+    return "\n".join([head, *(f"  {line}" for line in lines[:_SHOWN]), *more])
 
 
 def came_back(run_ids: Sequence[str]) -> list[str]:
@@ -107,7 +118,7 @@ def _pulled(pulled: Pulled) -> Iterator[str]:
         yield f"Merged with {pulled.remote}, which had nothing else"
     elif not taken.purges:
         yield f"{pulled.remote} has nothing new"
-    yield from _conflicts(taken)
+    yield from conflicts(taken)
 
 
 def _purged(remote: str, taken: TakenIn) -> Iterator[str]:
@@ -119,14 +130,26 @@ def _purged(remote: str, taken: TakenIn) -> Iterator[str]:
     yield f"What was here before is kept for now: {taken.backup}"
 
 
-def _conflicts(taken: TakenIn) -> Iterator[str]:
-    if taken.conflicts:
-        yield f"{plural(len(taken.conflicts), 'value')} had been changed on both sides; the newest was kept:"
-    for one in taken.conflicts[:_SHOWN]:
-        where = f"{one.experiment} {one.run_id[:8]}".strip()
-        yield f"  {where}: {one.what}: kept {one.kept}, lost {one.lost}"
-    if len(taken.conflicts) > _SHOWN:
-        yield f"  … and {len(taken.conflicts) - _SHOWN} more, named in the merge commit"
+def conflicts(taken: TakenIn) -> Iterator[str]:
+    """Return what is to be told of what both sides had changed, a line each."""
+    values = [one for one in taken.conflicts if not one.is_of_removal]
+    removed = [one for one in taken.conflicts if one.is_of_removal]
+    if values:
+        yield f"{plural(len(values), 'value')} had been changed on both sides; the newest was kept:"
+        yield from _shown([f"{_where(one)}: {one.what}: kept {one.kept}, lost {one.lost}" for one in values])
+    if removed:
+        yield f"Removed on one side and changed on the other, so kept ({len(removed):,}):"
+        yield from _shown([f"{_where(one)}: {one.what}" for one in removed])
+
+
+def _shown(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"  … and {len(lines) - _SHOWN} more, named in the merge commit"
+
+
+def _where(one: Conflict) -> str:
+    return f"{one.experiment} {one.run_id[:8]}".strip()
 
 
 def _refused(taken: TakenIn) -> Iterator[str]:
@@ -137,6 +160,14 @@ def _refused(taken: TakenIn) -> Iterator[str]:
         lines.append(f"  … and {len(taken.refused) - _SHOWN} more, named in the merge commit")
     head = f"Refused, and left out of what was taken ({len(taken.refused):,}), as gtrack never writes such:"
     yield "\n".join([head, *lines])
+
+
+def _damaged(pulled: Pulled) -> Iterator[str]:
+    for one in pulled.damaged[:_SHOWN]:
+        name = f"{one.experiment}/{one.name} ({one.run_id[:8]})"
+        yield f"Run {name} came and cannot be read: {one.problem} See gtrack verify {one.run_id[:8]}."
+    if len(pulled.damaged) > _SHOWN:
+        yield f"{plural(len(pulled.damaged) - _SHOWN, 'more run')} cannot be read; 'gtrack verify' names them."
 
 
 def _is_news(pulled: Pulled) -> bool:
@@ -176,6 +207,7 @@ def pulled_data(pulled: Pulled) -> dict[str, Any]:
         "backup": taken.backup if taken else None,
         "replayed": taken.replayed if taken else 0,
         "came_back": list(taken.came_back) if taken else [],
+        "damaged": [vars(one) for one in pulled.damaged],
         "problems": list(pulled.tags.problems),
     }
 
@@ -188,7 +220,14 @@ def pushed_data(pushed: Pushed) -> dict[str, Any]:
         "moved": pushed.commits,
         "versions": pushed.tags.versions,
         "tags": pushed.tags.tags,
-        "large": {"objects": pushed.large, "bytes": pushed.large_bytes, "lacking": list(pushed.lacking)},
+        "large": {
+            "objects": pushed.large,
+            "bytes": pushed.large_bytes,
+            "lacking": [
+                {"run": one.run_id, "path": one.path, "sha256": one.pointer.oid, "bytes": one.pointer.size}
+                for one in pushed.lacking
+            ],
+        },
         "renumbered": [vars(one) for one in pushed.tags.renamed],
         "tries": pushed.tries,
         "problems": list(pushed.tags.problems),

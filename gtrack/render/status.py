@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gtrack.git.worktree import WorktreeState
+    from gtrack.ops.sharing.waiting import Waiting
 
 _SHORT = 12
 _MANY = 10
 _LABEL = 12
+_LONGEST = 300
 
 
 def write_status(console: Console, status: StatusReport, now: datetime) -> None:
@@ -51,6 +53,8 @@ def _facts(status: StatusReport) -> Iterator[tuple[str, Text]]:
         head = worktree.head[:10] if worktree.head else "no commit yet"
         yield "branch", Text(f"{printable(worktree.branch)} ({head})" if worktree.branch else f"detached at {head}")
     yield "runs", _counts(status)
+    if status.waiting is not None and status.has_runs_branch:
+        yield from _sharing(status.waiting)
     yield "experiment", Text.assemble(printable(status.experiment), ("  when a run names none", DIM))
     if worktree is not None:
         yield "a run now", Text(_recorded(worktree))
@@ -67,6 +71,25 @@ def _counts(status: StatusReport) -> Text:
         line.append(", " if number else "")
         line.append(f"{count} {printable(name) or 'damaged'}", known)
     return line
+
+
+def _sharing(waiting: Waiting) -> Iterator[tuple[str, Text]]:
+    remote = printable(waiting.remote)
+    parts = [f"{plural(waiting.new, 'run')} not on {remote}"] if waiting.new else []
+    parts += [f"{plural(waiting.changed, 'run')} changed here"] if waiting.changed else []
+    parts += [f"{plural(waiting.removed, 'run')} removed here"] if waiting.removed else []
+    failure = waiting.failure
+    if parts:
+        yield "sharing", Text.assemble((", ".join(parts), "yellow"), ("  'gtrack push' publishes that", DIM))
+    elif failure is None:
+        yield "sharing", Text(f"nothing waits to be pushed to {remote}")
+    if failure is not None:
+        said = printable(failure.message)
+        said = f"{said[:_LONGEST]}…" if len(said) > _LONGEST else said
+        yield (
+            "" if parts else "sharing",
+            Text(f"the last push after a run failed, {failure.when:%Y-%m-%d %H:%M} UTC: {said}", "yellow"),
+        )
 
 
 def _recorded(worktree: WorktreeState) -> str:

@@ -19,7 +19,7 @@ from gtrack.formats.names import (
 )
 from gtrack.formats.run_dir import decode_run
 from gtrack.formats.yamlio import parse_timestamp
-from gtrack.git.lfs import MAX_POINTER, Pointer
+from gtrack.git.lfs import MAX_POINTER, Pointer, is_here
 from gtrack.git.promisor import is_partial, sizes_here
 from gtrack.git.trees import Entry, parse_tree
 from gtrack.records import Artifact
@@ -163,7 +163,8 @@ class BranchReader:
                 found[path] = (Artifact(path, None, lfs=path in large), oid)
                 continue
             pointer = self._pointer(oid) if path in large and size <= MAX_POINTER else None
-            found[path] = (Artifact(path, pointer.size if pointer else size, lfs=pointer is not None), oid)
+            here = pointer is None or is_here(self._repo, pointer)
+            found[path] = (Artifact(path, pointer.size if pointer else size, lfs=pointer is not None, here=here), oid)
         return found
 
     def entries(self, wanted: Sequence[tuple[Location, str]]) -> list[Entry | None]:

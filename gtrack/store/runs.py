@@ -410,7 +410,13 @@ class RunStore:
             if location is None or branch.tip is None:
                 raise RunNotFound.of(run_id)
             run = branch.runs([location])[0]
-            head = edit_head(branch.file(location, run_dir.RUN), change)
+            try:
+                head = edit_head(branch.file(location, run_dir.RUN), change)
+            except FormatError as error:
+                raise FormatError(
+                    f"Run {run.name} ({run_id[:8]}) is damaged and cannot be {what}: {error} "
+                    f"'gtrack verify {run_id[:8]}' tells more, 'gtrack audit --run {run_id[:8]}' who did it."
+                ) from error
             place = f"{run_path(location.experiment, run_id)}/{run_dir.RUN}"
             edited = [Change(place, stream.blob(dumps(head).encode()))]
             subject = f"{location.experiment}: {run.name} {what}"

@@ -23,6 +23,10 @@ def test_audit_tells_who_did_what_the_newest_first(gtrack: RunCommand, runs: lis
     assert len(gtrack("audit", "-n", "2").out.splitlines()) == 3
     assert gtrack("audit", "--until", "2001-01-01").out == "Nothing was done, as far as that is known here.\n"
     assert gtrack("audit", "--since", "soon").code == 2
+    assert gtrack("audit", "--since", "2026-11-02", "--until", "2026-11-01").code == 2
+    done = gtrack("audit", "--experiment", "nosuch")
+    assert (done.code, "No experiment 'nosuch'" in done.err) == (1, True)
+    assert gtrack("audit", "--model", "nosuch").code == 1
 
 
 def test_doctor_ends_with_1_when_something_is_broken(gtrack: RunCommand, repo: Path, runs: list[Run]) -> None:

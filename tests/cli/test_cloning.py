@@ -36,6 +36,8 @@ def test_what_is_wrong_is_said_in_one_message(gtrack: RunCommand, repo: Path, tm
     assert "secret" not in done.err
     assert done.err.startswith("Error: The remote https://***@localhost:1/churn.git cannot be cloned: ")
     assert gtrack("clone", ".", "--limit", "big").code == 2
+    done = gtrack("clone", ".", str(tmp_path / "x"), "--full", "--limit", "1m")
+    assert (done.code, done.err) == (2, "Error: --full leaves nothing out, so it does not go with --limit.\n")
     assert not (tmp_path / "x").exists()
 
 

@@ -79,5 +79,11 @@ def test_recover_that_fails_is_exit_1_and_the_run_stays(gtrack: RunCommand, repo
     assert done.code == 1
     assert "1 run could not be committed; nothing of them is lost." in done.err
     assert len([path for path in (repo / ".gtrack" / "live").iterdir() if path.is_dir()]) == 1
+    assert done.err.count("doomed (") == 1
+    said = gtrack("ls").err
+    assert said.startswith("Run doomed (")
+    assert "is complete but could not be committed" in said
+    assert said.count("doomed (") == 1
     lock.unlink()
-    assert gtrack("recover").code == 0
+    assert "was complete but not committed; now it is, as killed." in gtrack("ls").err
+    assert gtrack("recover").err == "No run is to be recovered.\n"

@@ -122,7 +122,7 @@ def test_show_json(gtrack: RunCommand, runs: list[Run]) -> None:
     assert found["id"] == runs[0].id
     assert found["params"]["optimizer"] == {"lr": 0.1}
     assert found["history"]["metrics"]["f1"] == [0.1, 0.2, 0.1 + 0.2]
-    assert found["artifacts"][0] == {"path": "model.bin", "size": 2, "lfs": False}
+    assert found["artifacts"][0] == {"path": "model.bin", "size": 2, "lfs": False, "here": True}
     assert found["code"]["commit"] == found["code"]["head"]
 
 

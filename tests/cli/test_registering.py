@@ -193,7 +193,7 @@ def test_a_model_that_came_from_no_run_gets_one(gtrack: RunCommand, project: Pro
     ("words", "code", "said"),
     [
         (["promote", "churn", "staging", "--remote", "origin"], 2, "--remote says where --push goes"),
-        (["promote", "churn", "staging", "--push"], 2, "no remote to publish to"),
+        (["promote", "churn", "staging", "--push"], 2, "This repository has no remote. Name one"),
         (["promote", "chrun", "staging"], 1, "Did you mean 'churn'?"),
         (["promote", "churn@7", "staging"], 1, "has no version 7"),
         (["promote", "churn@v1", "a b"], 2, "'a b' cannot name a stage"),

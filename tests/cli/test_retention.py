@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -77,11 +78,11 @@ def test_purge_wants_a_yes_and_then_says_how_to_undo_it(
     done = gtrack("gc", "--purge", "--yes")
     assert done.code == 0
     assert "Purged 2 runs from the history of gtrack/runs: 4 commits written anew in " in done.out
-    assert "'gtrack restore RUN' brings one back" in done.out
+    assert "'gtrack restore --last' brings back the last removal" in done.out
     assert rules[2].id not in git("rev-list", "--objects", "gtrack/runs")
     again = gtrack("gc", "--purge", "--yes").out.splitlines()
     assert again[-2:] == [
-        "None of 1 run is to be removed.",
+        "Of 1 run no further one is to be removed.",
         "The history of gtrack/runs has no removed run: nothing was purged.",
     ]
     assert gtrack("restore", "third").code == 0
@@ -141,6 +142,7 @@ def test_rm_and_pin(gtrack: RunCommand, runs: list[Run], repo: Path) -> None:
     assert refused.code == 1
     assert "is pinned" in refused.err
     assert gtrack("pin", "first", "--unpin").code == 0
+    assert gtrack("pin", "first", "--unpin").code == 0
     done = gtrack("rm", "first", "second")
     assert done.out.splitlines() == [f"{run.name} ({run.short_id})  removed" for run in runs[:2]]
     assert names(repo) == {"third"}
@@ -154,6 +156,68 @@ def test_what_is_nested_goes_when_it_is_asked_for(gtrack: RunCommand, repo: Path
     Project.open(repo).store.edit(
         Project.open(repo).resolve("child").id, lambda head: head.update(parent=parent.id), "nested"
     )
-    assert gtrack("rm", "parent").code == 2
-    assert gtrack("rm", "parent", "--with-children").code == 0
+    assert gtrack("rm", "parent").code == 1
+    done = gtrack("rm", "parent", "--with-children")
+    assert done.code == 0
+    assert "'gtrack restore --last' brings back" in done.err
     assert names(repo) == set()
+    assert gtrack("restore", "--last").out.count("restored") == 2
+    assert names(repo) == {"parent", "child"}
+    assert "No run was removed here" in gtrack("restore", "--last").err
+
+
+def test_what_retention_took_comes_back_by_the_command_that_it_names(
+    gtrack: RunCommand, rules: list[Run], repo: Path, git: Git
+) -> None:
+    assert len(rules) == 3
+    named = re.search(r"'gtrack (restore) (--commit) ([0-9a-f]{10})' undoes that", gtrack("gc", "--apply").err)
+    assert named is not None
+    gtrack("rm", "second")
+    before = git("rev-parse", "gtrack/runs")
+    assert gtrack(*named.groups()).out.count("restored") == 2
+    assert git("rev-parse", "gtrack/runs^") == before
+    assert names(repo) == {"first", "third"}
+    assert gtrack(*named.groups()).code == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("--last", "first"), ("--last", "--commit", "HEAD"), ("--at", "HEAD"), ("--last", "--json")]
+)
+def test_ways_to_restore_that_exclude_each_other_are_refused(gtrack: RunCommand, words: tuple[str, ...]) -> None:
+    assert gtrack("restore", *words).code == 2
+
+
+def test_a_run_that_somebody_forged_is_put_back_as_it_was(
+    gtrack: RunCommand, runs: list[Run], repo: Path, git: Git
+) -> None:
+    before = git("rev-parse", "gtrack/runs^{tree}")
+    git("worktree", "add", "--quiet", "../aside", "gtrack/runs")
+    place = f"experiments/forest/{runs[0].id[:2]}/{runs[0].id}/metrics.yaml"
+    (repo.parent / "aside" / place).write_text("f1: 1.0\n")
+    git("-C", "../aside", "commit", "--quiet", "--all", "--message", "Tidy")
+    git("-C", "../aside", "checkout", "--quiet", "--detach")
+    assert "There is no commit 'nosuch'" in gtrack("restore", "first", "--at", "nosuch").err
+    assert gtrack("restore", "first", "--at", "gtrack/runs^").code == 0
+    assert git("rev-parse", "gtrack/runs^{tree}") == before
+    assert Project.open(repo).store.run(runs[0].id) == runs[0]
+    git("merge-base", "--is-ancestor", str(Project.open(repo).store.run_commit(runs[0].id)), "gtrack/runs^2")
+    tip = git("rev-parse", "gtrack/runs")
+    assert gtrack("restore", "first", "--at", "gtrack/runs").code == 0
+    assert git("rev-parse", "gtrack/runs") == tip
+
+
+def test_a_purge_that_follows_removals_says_so_and_how_the_bytes_go(
+    gtrack: RunCommand, rules: list[Run], git: Git, tmp_path: Path
+) -> None:
+    assert len(rules) == 3
+    git("init", "--quiet", "--bare", str(tmp_path / "host.git"))
+    git("remote", "add", "origin", str(tmp_path / "host.git"))
+    gtrack("gc", "--apply")
+    assert gtrack("push").code == 0
+    done = gtrack("gc", "--purge", "--yes")
+    assert "Of 1 run no further one is to be removed." in done.out
+    assert "Purged 2 runs from the history of gtrack/runs (2 removed before): " in done.out
+    pushed = gtrack("push", "--purged", "origin")
+    assert pushed.code == 0
+    assert "In this clone a backup has the bytes still. They go by the first 'gtrack gc --apply' after " in pushed.err
+    assert gtrack("restore", "--last").out.count("restored") == 2

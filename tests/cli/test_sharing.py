@@ -46,7 +46,7 @@ def test_push_pull_and_sync_say_what_they_did(gtrack: RunCommand, bare: Path, re
 def test_what_is_wrong_is_said_in_one_message(gtrack: RunCommand, bare: Path, repo: Path) -> None:
     for words, code, said in (
         (("push", "orgin"), 2, "There is no remote 'orgin'. Did you mean 'origin'? Here are: origin."),
-        (("push", "--experiment", "tree"), 1, "No experiment 'tree' in this repository."),
+        (("push", "--experiment", "tree"), 1, "No experiment 'tree' on the runs branch of this repository."),
         (("push", "--purged", "--experiment", "forest"), 2, "--purged publishes the whole branch"),
         (
             ("pull", "https://ana:secret@127.0.0.1:1/x.git"),
@@ -105,3 +105,34 @@ def test_what_auto_push_asks_for_is_carried_out_quietly(gtrack: RunCommand, bare
 
 def test_it_fits_a_terminal_of_80_columns(bare: Path, repo: Path) -> None:
     assert on_a_terminal("push", cwd=repo, columns=80).splitlines()[-1] == "Pushed 3 runs to origin"
+
+
+def test_what_was_changed_on_both_sides_is_told_also_with_quiet(gtrack: RunCommand, bare: Path, tmp_path: Path) -> None:
+    gtrack("push")
+    run_git("clone", "--quiet", str(bare), str(tmp_path / "ben"), cwd=tmp_path)
+    ben = ("-C", str(tmp_path / "ben"))
+    gtrack(*ben, "pull")
+    gtrack("tag", "first", "seen=ana")
+    gtrack("rm", "second")
+    gtrack(*ben, "tag", "first", "seen=ben")
+    gtrack(*ben, "tag", "second", "kept=yes")
+    gtrack("push")
+    done = gtrack(*ben, "sync", "-q")
+    assert done.out == ""
+    lines = done.err.splitlines()
+    assert lines[0] == "1 value had been changed on both sides; the newest was kept:"
+    assert ": run.yaml: tags.seen: kept " in lines[1]
+    assert lines[2] == "Removed on one side and changed on the other, so kept (1):"
+    assert lines[3].endswith(": the run")
+
+
+def test_a_branch_that_was_deleted_there_is_told_until_it_is_accepted(gtrack: RunCommand, bare: Path) -> None:
+    gtrack("push")
+    run_git("update-ref", "-d", RUNS, cwd=bare)
+    for command in ("pull", "push", "sync"):
+        done = gtrack(command)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("Error: origin has no branch gtrack/runs any more: it was at ")
+    assert run_git("for-each-ref", RUNS, cwd=bare) == ""
+    assert gtrack("pull", "--accept-rewrite").out == "origin has no runs yet\n"
+    assert gtrack("push").out == "Pushed 3 runs to origin\n"

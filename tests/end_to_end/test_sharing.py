@@ -173,6 +173,7 @@ def test_ctrl_c_ends_git_too(bare: Path, repo: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert err.endswith(b"Interrupted: nothing was lost; run it again.\n")
     assert not [child for child in psutil.wait_procs(children, 10)[1] if child.status() != psutil.STATUS_ZOMBIE]
     hook.unlink()
     assert place.gtrack("push").returncode == 0

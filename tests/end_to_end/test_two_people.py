@@ -69,6 +69,7 @@ def test_a_day_of_two_people(repo: Path, tmp_path: Path) -> None:
 def meet(repo: Path, tmp_path: Path) -> tuple[Person, Person]:
     """Ana has run something, and Ben clones that from their host."""
     host = tmp_path / "host.git"
+    (tmp_path / "store").mkdir()
     ana = Person(repo)
     ana.write("train.py", TRAIN)
     ana.write(".gtrack/config.yaml", SETTINGS.format(store=tmp_path / "store"))

@@ -206,3 +206,20 @@ def test_sha256_repository(tmp_path: Path) -> None:
     found = repo.objects.get(f"{commit}^{{tree}}")
     assert found is not None
     assert [entry.name for entry in parse_tree(found.data, 32)] == ["a"]
+
+
+def test_a_full_disk_is_told_as_such_without_gits_crash_report(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Repository.find(repo)
+    report = repo / ".git" / "fast_import_crash_12"
+    said = f"fatal: write error: No space left on device\nfast-import: dumping crash report to {report}"
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat >/dev/null\ntouch {report}\necho '{said}' >&2\nexit 128\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(GitError, match=r"The disk with .*/\.git is full, so nothing was changed") as error:
+        commit_files(found, ["a"])
+    assert "crash" not in str(error.value)
+    assert not report.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -46,7 +47,7 @@ def hook(bare: Path, name: str, text: str) -> None:
 
 def test_which_remote_is_meant(repo: Path, git: Git) -> None:
     found = Repository.find(repo)
-    with pytest.raises(UsageError, match="no remote to publish to"):
+    with pytest.raises(UsageError, match="has no remote\\. Name one"):
         default_remote(found)
     git("remote", "add", "one", "x")
     assert default_remote(found) == "one"
@@ -91,12 +92,6 @@ def test_a_remote_without_atomic_pushes_gets_one_after_the_other(here: Repositor
     head = str(here.resolve("HEAD"))
     push_new(here, "origin", [PushedRef("refs/tags/a", head), PushedRef("refs/tags/b", head)])
     assert run_git("tag", cwd=bare) == "a\nb"
-
-
-def test_hooks_of_the_user_run(here: Repository, repo: Path) -> None:
-    hook(repo / ".git", "pre-push", 'echo "not today" >&2; exit 1')
-    with pytest.raises(GitError, match=r"cannot be pushed to: .*not today"):
-        push_new(here, "origin", [PushedRef("refs/tags/a", str(here.resolve("HEAD")))])
 
 
 @pytest.mark.parametrize("remote", ["nowhere", "/none/such", "http://127.0.0.1:9/x.git"])
@@ -187,3 +182,35 @@ def test_a_ref_is_moved_from_where_it_was_seen_alone(here: Repository, bare: Pat
             push_move(here, "origin", PushedRef(ref, head), seen)
         assert error.value.quicker
     assert run_git("rev-parse", ref, cwd=bare) == other
+
+
+def test_the_users_own_hook_that_refuses_is_told_with_its_words(here: Repository, bare: Path) -> None:
+    path = here.git_dir / "hooks" / "pre-push"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\necho 'Run the tests first.' >&2\nexit 1\n")
+    path.chmod(0o755)
+    one = PushedRef("refs/heads/x", str(here.resolve("HEAD")))
+    acts: list[Callable[[], None]] = [
+        lambda: push_move(here, "origin", one, None),
+        lambda: push_new(here, "origin", [one]),
+    ]
+    for refused in acts:
+        with pytest.raises(PushRejected, match=r"Your own pre-push hook .* refused the push to origin") as error:
+            refused()
+        assert str(error.value).endswith("\n  pre-push: Run the tests first.")
+        assert not error.value.quicker
+    assert run_git("branch", "--list", "x", cwd=bare) == ""
+
+
+def test_why_a_remote_could_not_unpack_is_told(here: Repository, bare: Path) -> None:
+    run_git("config", "receive.maxInputSize", "1", cwd=bare)
+    one = PushedRef("refs/heads/x", run_git("commit-tree", "-m", "new", "HEAD^{tree}", cwd=here.git_dir))
+    with pytest.raises(PushRejected, match="remote: unpack failed: "):
+        push_move(here, "origin", one, None)
+
+
+def test_lines_of_git_are_told_one_from_the_other(here: Repository) -> None:
+    with pytest.raises(GitError) as error:
+        list_remote_refs(here, "/none/such", "refs/tags/*")
+    said = "'/none/such' does not appear to be a git repository; Could not read from remote repository."
+    assert str(error.value) == f"The remote /none/such cannot be asked: {said}"

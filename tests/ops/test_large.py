@@ -13,7 +13,7 @@ import gtrack
 from gtrack.errors import ArtifactError
 from gtrack.git.lfs import Pointer, object_path
 from gtrack.ops.get import choose, write_out
-from gtrack.ops.large.transfer import download, pointers_between, upload
+from gtrack.ops.large.transfer import download, named_between, pointers_between, upload
 from gtrack.project import Project
 from gtrack.store.large.moving import Wanted
 from gtrack.writer import ActiveRun
@@ -70,6 +70,9 @@ def test_pointers_between_are_those_of_the_history(project: Project) -> None:
     assert set(pointers_between(project.repo, before, tip)) == new
     assert set(pointers_between(project.repo, None, tip)) == {*new, pointer(b"first"), pointer(b"same")}
     assert pointers_between(project.repo, tip, tip) == []
+    [named] = named_between(project.repo, None, tip, [pointer(b"first")])
+    assert named.pointer == pointer(b"first")
+    assert named.run_id in project.store.ids()
     assert project.store.ids() == [first, second] or project.store.ids() == [second, first]
 
 

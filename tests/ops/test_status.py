@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gtrack.ops.edit import edit_notes
+from gtrack.ops.remove import remove_all
+from gtrack.ops.sharing.push import push
+from gtrack.ops.sharing.waiting import Waiting
 from gtrack.ops.status import status
 from gtrack.project import Project, initialise
+from gtrack.store.auto_push import AutoPush
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.ops.conftest import MakeRun, OpenProject
@@ -44,3 +49,25 @@ def test_looking_writes_nothing(project: Project, repo: Path, git: Git) -> None:
     before = git("count-objects", "-v"), git("for-each-ref")
     assert status(project).worktree is not None
     assert (git("count-objects", "-v"), git("for-each-ref")) == before
+
+
+def test_what_waits_to_be_pushed_is_counted_without_the_remote(
+    project: Project, make_run: MakeRun, git: Git, tmp_path: Path
+) -> None:
+    runs = [make_run(name) for name in "abc"]
+    assert status(project).waiting is None
+    git("init", "--quiet", "--bare", str(tmp_path / "host.git"))
+    git("remote", "add", "origin", str(tmp_path / "host.git"))
+    assert status(project).waiting == Waiting("origin", new=3)
+    push(project)
+    (tmp_path / "host.git").rename(tmp_path / "away.git")
+    assert status(project).waiting == Waiting("origin")
+    make_run("d")
+    edit_notes(project, runs[0], "Noted.")
+    remove_all(project, [runs[1]])
+    AutoPush(project.repo).note_failure("no route to host")
+    found = status(project).waiting
+    assert found is not None
+    assert (found.new, found.changed, found.removed) == (1, 1, 1)
+    assert found.failure is not None
+    assert found.failure.message == "no route to host"

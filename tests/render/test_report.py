@@ -51,6 +51,14 @@ def test_damage_is_said(forests: list[Run], draw: Draw, now: datetime) -> None:
     assert "  damage    metrics.yaml is not valid YAML: …\n" in text
 
 
+def test_a_large_artifact_that_is_not_here_says_so(draw: Draw, now: datetime) -> None:
+    away = Artifact("model.ckpt", 3_000_000, lfs=True, here=False)
+    found = RunReport(forest(1, 1, 1), artifacts=(away, Artifact("near.ckpt", 3_000_000, lfs=True)))
+    lines = draw(lambda console: write_report(console, found, now, timezone.utc), 80).splitlines()
+    told = {line.split()[0]: line.split("MB")[1].strip() for line in lines if ".ckpt" in line}
+    assert told == {"model.ckpt": "LFS, not here", "near.ckpt": "LFS"}
+
+
 def test_many_artifacts_are_cut_on_a_terminal_and_whole_in_a_pipe(draw: Draw, now: datetime) -> None:
     found = RunReport(forest(1, 1, 1), artifacts=tuple(Artifact(f"fold_{n}.png", n) for n in range(200)))
     on_a_screen = draw(lambda console: write_report(console, found, now, timezone.utc), 80)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from gtrack.render.retention import (
     done_data,
     plan_data,
     removed_data,
+    when_bytes_go,
     write_done,
     write_expired,
     write_plan,
@@ -78,7 +80,7 @@ def test_done(golden: CheckGolden, draw: Draw) -> None:
         draw(lambda console: write_done(console, Applied((gone,), "d" * 40, 2), "gtrack/runs"), 80)
         + draw(lambda console: write_done(console, Applied((), None), "gtrack/runs"), 80)
         + draw(lambda console: write_purge(console, purge, "gtrack/runs", 30, 1.234), 80)
-        + draw(lambda console: write_purge(console, purge, "gtrack/runs", 0, 0.1), 80)
+        + draw(lambda console: write_purge(console, purge, "gtrack/runs", 0, 0.1, before=1), 80)
         + draw(lambda console: write_purge(console, None, "gtrack/runs", 30, 0), 80)
         + draw(lambda console: write_expired(console, expired), 80)
         + draw(lambda console: write_expired(console, Expired()), 80)
@@ -86,6 +88,20 @@ def test_done(golden: CheckGolden, draw: Draw) -> None:
     golden("gc-done.80.txt", text)
     golden("gc.json", to_json({**plan_data(some_plan()), **done_data(Applied((gone,), "d" * 40), purge, expired)}))
     assert json.loads(to_json(done_data(None, None, None)))["commit"] is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "days", "text"),
+    [
+        ([], 30, ""),
+        ([BACKUP], 30, "first 'gtrack gc --apply' after 2026-12-22"),
+        ([BACKUP], 0, "In this clone a backup has the bytes still. They go by the next 'gtrack gc --apply'"),
+        ([BACKUP, replace(BACKUP, when=NOW - timedelta(days=9))], 9, "2 backups have .* after 2026-12-01"),
+        ([BACKUP], float("1e300"), "after 2126-"),
+    ],
+)
+def test_how_bytes_go(kept: list[Backup], days: float, text: str) -> None:
+    assert re.search(text, when_bytes_go(kept, days, NOW))
 
 
 def some_removed() -> list[RemovedRun]:

@@ -6,12 +6,14 @@ from datetime import datetime, timezone
 
 import pytest
 
+from gtrack.git.lfs import Pointer
 from gtrack.ops.sharing.pull import Pulled
 from gtrack.ops.sharing.push import Counted, Pushed
 from gtrack.ops.sharing.take_in import TakenIn
 from gtrack.registry.travel import Travelled
-from gtrack.render.sharing import problems_of, pulled_data, pushed_data, write_pulled, write_pushed
-from gtrack.store.merge.outcome import Conflict, Refused
+from gtrack.render.sharing import conflicts, problems_of, pulled_data, pushed_data, write_pulled, write_pushed
+from gtrack.store.large.moving import Wanted
+from gtrack.store.merge.outcome import REMOVAL, Conflict, Refused
 from gtrack.store.purge import PurgeRecord
 from tests.render.conftest import CheckGolden, Draw, golden_name
 
@@ -74,14 +76,38 @@ def test_a_purge_that_did_not_hold_is_told() -> None:
     assert problems_of(Pulled("origin", has_runs=True, taken=PURGED, tags=Travelled())) == []
 
 
+def lacking(count: int) -> tuple[Wanted, ...]:
+    """Return large artifacts that are nowhere."""
+    return tuple(Wanted(RUNS[0], f"model/{number}.bin", Pointer("a" * 64, 3_000_000)) for number in range(count))
+
+
+def test_removals_that_were_undone_are_no_values() -> None:
+    taken = TakenIn(
+        "c" * 40, merged=True, conflicts=(Conflict("churn", RUNS[0], "the run", "the changed one", REMOVAL),)
+    )
+    assert list(conflicts(taken)) == [
+        "Removed on one side and changed on the other, so kept (1):",
+        "  churn 00000000: the run",
+    ]
+
+
 def test_what_is_wrong_is_told_apart() -> None:
     pulled = Pulled("origin", has_runs=True, taken=MERGED, tags=Travelled(problems=("churn@v1.0.0 differs",)))
     assert problems_of(None) == []
     refused, differs = problems_of(pulled)
     assert refused.endswith("a symbolic link")
     assert differs == "churn@v1.0.0 differs"
-    pushed = Pushed("origin", Counted(), commits=False, tags=Travelled(), lacking=("a" * 64,), pulled=pulled)
-    assert "neither here nor with origin" in problems_of(pulled, pushed)[1]
+    pushed = Pushed("origin", Counted(), commits=False, tags=Travelled(), lacking=lacking(1), pulled=pulled)
+    assert problems_of(pulled, pushed)[1] == (
+        "1 large artifact is neither here nor with origin, so nobody can have it from there. 'gtrack push' in the clone that "
+        "logged it sends the content:\n  model/0.bin of run 00000000 (3.0 MB)"
+    )
+    several = problems_of(None, Pushed("origin", Counted(), commits=False, tags=Travelled(), lacking=lacking(12)))[0]
+    assert several.startswith("12 large artifacts are neither here")
+    assert several.endswith("\n  … and 2 more")
+    assert pushed_data(pushed)["large"]["lacking"] == [
+        {"run": RUNS[0], "path": "model/0.bin", "sha256": "a" * 64, "bytes": 3_000_000}
+    ]
 
 
 def test_what_programs_are_told() -> None:

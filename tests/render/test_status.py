@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 
 import pytest
 
 from gtrack.git.worktree import WorktreeState
+from gtrack.ops.sharing.waiting import Waiting
 from gtrack.ops.status import StatusReport
 from gtrack.records import Run
 from gtrack.render.status import write_status
+from gtrack.store.auto_push import Failure
 from tests.render.conftest import CheckGolden, Draw, golden_name
 
+FAILURE = Failure(datetime(2026, 11, 22, 4, 33, tzinfo=timezone.utc), "no route " * 99)
 CLEAN = WorktreeState("a" * 40, "main", (), (), ())
 EMPTY = StatusReport(
     root="/home/ana/p",
@@ -45,6 +48,18 @@ def test_a_repository_at_work(
         (
             replace(EMPTY, worktree=replace(CLEAN, head=None, untracked=("a", "b"))),
             "a run now   records a snapshot on top of no commit: 2 untracked files",
+        ),
+        (
+            replace(EMPTY, has_runs_branch=True, waiting=Waiting("origin")),
+            "sharing     nothing waits to be pushed to origin",
+        ),
+        (
+            replace(EMPTY, has_runs_branch=True, waiting=Waiting("origin", 3, 1, 2, FAILURE)),
+            "sharing     3 runs not on origin, 1 run changed here, 2 runs removed here  'gtrack push' publishes that",
+        ),
+        (
+            replace(EMPTY, has_runs_branch=True, waiting=Waiting("origin", 3, failure=FAILURE)),
+            f"            the last push after a run failed, 2026-11-22 04:33 UTC: {'no route ' * 33}no …",
         ),
         (
             replace(EMPTY, worktree=replace(CLEAN, head=None)),

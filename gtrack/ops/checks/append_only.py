@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS
 from gtrack.formats.yamlio import MAX_BYTES, load_mapping
 from gtrack.git.promisor import is_partial, missing
+from gtrack.ops.checks.edits import differing, values_told
 from gtrack.ops.checks.faults import LOST, Fault, done_by, few, wrong
 from gtrack.ops.checks.run_code import Own, files_of
 from gtrack.ops.checks.walk import MAX_CHANGES, BranchCommit, FileChange, walk, with_changes
@@ -30,8 +31,12 @@ _INSIDE = re.compile(
 _MERGED = re.compile(r"^Merged-From: ", re.MULTILINE)
 _MAX_HISTORY = 512 * 1024 * 1024
 _CHUNK = 500
-_MANY = 2
 _FIXED = ("id", "code", "started")
+_HELD = (*_FIXED, "user", "host", "command", "exit_code", "parent", "metric_definitions")
+"""What gtrack never changes of a run that was committed; tags, notes and name it does, and how the run ended."""
+_ENDING = ("status", "ended")
+_VALUES = (run_dir.METRICS, run_dir.PARAMS)
+_JUDGED = (run_dir.RUN, *_VALUES, run_dir.HISTORY)
 
 
 @dataclass
@@ -63,6 +68,59 @@ class _Edit:
     old: str
     new: str
 
+    @property
+    def file(self) -> tuple[str, str]:
+        """Which file of which run it is."""
+        return self.place[1], self.place[2]
+
+
+@dataclass
+class _States:
+    """What files of runs were, and which edits ``gtrack restore`` has undone since; filled from the newest commit on.
+
+    Attributes:
+        ended: each file with each state of it that some commit ended.
+        back: what restoring put there; an earlier one has to have ended.
+        undone: a file that was put back, to the state that it was put back to.
+    """
+
+    ended: set[tuple[tuple[str, str], str]] = field(default_factory=set)
+    back: list[_Edit] = field(default_factory=list)
+    undone: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def take(self, commit: BranchCommit, changes: Sequence[FileChange]) -> list[_Edit]:
+        """Take in what a commit changed, and return the edits that are to be judged."""
+        found: list[_Edit] = []
+        is_back = len(commit.parents) <= 1 and commit.says_restored
+        for change in changes:
+            if change.is_new and not is_back:
+                continue
+            place = change.place
+            if place is None or place[2] not in _JUDGED:
+                continue
+            one = _Edit(commit, change.path, place, change.old, change.new)
+            if change.old:
+                self.ended.add((one.file, change.old))
+            if change.is_gone:
+                continue
+            if is_back:
+                if commit.own is None or not change.is_new:  # out of a backup comes what this history has not
+                    self.back.append(one)
+                self.undone.setdefault(one.file, one.new)
+                continue
+            if self.undone.get(one.file) == one.new:
+                del self.undone[one.file]
+            if one.file not in self.undone and (one.place[2] != run_dir.RUN or commit.own is None):
+                found.append(one)
+        return found
+
+    def faults(self) -> Iterator[Fault]:
+        """Find what restoring put there that never was."""
+        for one in self.back:
+            if (one.file, one.new) not in self.ended:
+                experiment, run_id, name = one.place
+                yield done_by(one.commit, f"{experiment}/{run_id}: it says that it restores {name}, which never was so")
+
 
 def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None]) -> History:
     """Look at all commits of the branch, as far as git can read them.
@@ -74,6 +132,7 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
     """
     found = History()
     edits: list[_Edit] = []
+    states = _States()
     merged: list[tuple[BranchCommit, str]] = []
     removed: set[str] = set()
     try:
@@ -88,7 +147,7 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
             else:
                 removed.update(removed_in(changes))
                 found.faults += _judge(commit, changes)
-            edits += _edits(commit, changes)
+            edits += states.take(commit, changes)
             if len(edits) >= _CHUNK:
                 _judge_edits(repo, edits, found)
                 edits.clear()
@@ -97,7 +156,7 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
     except GitError as error:
         found.is_cut = True
         found.faults.append(wrong("history of the branch", f"it cannot be read to its beginning: {error}", LOST))
-    found.faults += [] if found.is_cut else _lost(merged, removed)
+    found.faults += [] if found.is_cut else [*_lost(merged, removed), *states.faults()]
     return found
 
 
@@ -142,6 +201,8 @@ def _judge(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Faul
         yield done_by(commit, f"it removes runs without saying so: {few(names)}")
     if not any(change.is_gone for change in changes):
         return
+    if commit.own is None and not commit.says_restored:
+        yield from _moved(commit, changes)
     kept = {
         (place[1], place[2]) for change in changes if not change.is_gone and (place := change.place) is not None
     }  # also those of a run that moved
@@ -157,41 +218,100 @@ def _judge(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Faul
         yield done_by(commit, f"it removes parts of runs: {few(parts)}")
 
 
-def _edits(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[_Edit]:
-    for change in changes:
-        place = None if change.is_new or change.is_gone else change.place
-        if place is None:
-            continue
-        if place[2] == run_dir.HISTORY or (place[2] == run_dir.RUN and commit.own is None):
-            yield _Edit(commit, change.path, place, change.old, change.new)
+def _moved(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Fault]:
+    """Find runs that went from one experiment to another without a run commit."""
+    gone, there = (
+        {place[1]: place[0] for change in changes if change.is_gone is is_gone and (place := change.place)}
+        for is_gone in (True, False)
+    )
+    moved = [f"{run_id} from {old} to {there[run_id]}" for run_id, old in gone.items() if there.get(run_id, old) != old]
+    if moved:
+        yield done_by(commit, f"it moves runs, which only a run commit does: {few(moved)}")
 
 
 def _judge_edits(repo: Repository, edits: Sequence[_Edit], found: History) -> None:
     """Compare files before and after; what a partial clone has not got is not looked at."""
     oids = list(dict.fromkeys(oid for one in edits for oid in (one.old, one.new)))
     away = missing(repo, oids) if is_partial(repo) else set()
-    sizes = _sizes(repo, [oid for oid in oids if oid not in away])
-    found.unread += sum(one.old in away or one.new in away for one in edits)
-    for one in edits:
+    others = _of_others(repo, edits)
+    sizes = _sizes(repo, [*(oid for oid in oids if oid not in away), *(oid for some in others if some for oid in some)])
+    for one, more in zip(edits, others, strict=True):
         experiment, run_id, name = one.place
         limit = _MAX_HISTORY if name == run_dir.HISTORY else MAX_BYTES
-        sides = [one.old, *_of_others(repo, one)] if one.old not in away else []
-        sizes.update(_sizes(repo, [oid for oid in sides[1:] if oid not in sizes]))
-        if one.new in sides[1:] or any(sizes.get(oid, limit + 1) > limit for oid in (one.old, *sides, one.new)):
+        if more is None or one.old in away or one.new in away:
+            found.unread += 1
+            continue
+        sides = [one.old, *more]
+        if one.new in more or any(sizes.get(oid, limit + 1) > limit for oid in (*sides, one.new)):
             continue  # taken as it was, or the newest state of it is refused by name
         *before, after = (blob.data if blob else b"" for blob in repo.objects.many([*sides, one.new]))
-        text = _rows_lost(before, after) if name == run_dir.HISTORY else _rewritten(before, after)
+        for severity, text in _told(one, before, after):
+            found.faults.append(done_by(one.commit, f"{experiment}/{run_id}: {text}", severity))
+
+
+def _told(one: _Edit, before: Sequence[bytes], after: bytes) -> Iterator[tuple[Severity, str]]:
+    """Tell what an edit did to a file that gtrack does not do, and how it says that the run ended."""
+    name = one.place[2]
+    if name == run_dir.HISTORY:
+        text = _rows_lost(before, after)
         if text:
-            found.faults.append(done_by(one.commit, f"{experiment}/{run_id}: {text}"))
+            yield Severity.ERROR, text
+        return
+    try:
+        sides = [load_mapping(data, name) for data in before]
+        now = load_mapping(after, name)
+    except FormatError:
+        return  # how it is now is told by name
+    if name in _VALUES:
+        others = [differing(side, now) for side in sides]
+        keys = [key for key in others[0] if all(key in other for other in others[1:])]
+        if keys:
+            told = values_told({key: sides[0][key] for key in keys if key in sides[0]}, _only(now, keys))
+            yield (
+                Severity.ERROR,
+                f"it gives {name} values that neither side had: {told}"
+                if len(sides) > 1
+                else f"it changes {name}, which only a run commit does: {told}",
+            )
+        return
+    text = _rewritten(sides, now)
+    if text:
+        yield Severity.ERROR, text
+    ends = [key for key in _ENDING if len(sides) == 1 and sides[0].get(key) != now.get(key)]
+    if ends:
+        told = values_told(_only(sides[0], ends), _only(now, ends))
+        yield Severity.NOTE, f"it says anew how the run ended: {told}"
 
 
-def _of_others(repo: Repository, one: _Edit) -> list[str]:
-    """Return what the other sides of a merge had of a file; of a partial clone's merges only the first side is known."""
-    if len(one.commit.parents) < _MANY or "\n" in one.path or is_partial(repo):
-        return []
-    names = "".join(f"{parent}:{one.path}\n" for parent in one.commit.parents[1:])
-    told = repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(names)).splitlines()
-    return [line.split(b" ")[0].decode() for line in told if line.endswith(b" blob")]
+def _only(values: Mapping[str, Value], keys: Sequence[str]) -> dict[str, Value]:
+    return {key: values[key] for key in keys if key in values}
+
+
+def _of_others(repo: Repository, edits: Sequence[_Edit]) -> list[list[str] | None]:
+    """Return what each file was on the other sides of a merge, and in the run commit that was taken in; None: not known."""
+    asked: list[list[str]] = []
+    for one in edits:
+        by_own = one.commit.own if one.place[2] in _VALUES else None
+        commits = [*one.commit.parents[1:], *((by_own,) if by_own else ())]
+        asked.append(commits if "\n" not in one.path else [])
+    if is_partial(repo):
+        return [
+            [] if not some or one.place[2] == run_dir.HISTORY else None for one, some in zip(edits, asked, strict=True)
+        ]
+    names = [name for one, some in zip(edits, asked, strict=True) for c in some for name in (f"{c}:{one.path}", c)]
+    question = os.fsencode("".join(f"{name}\n" for name in names))
+    told = (
+        repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=question).splitlines() if names else []
+    )
+    answers = iter(told)
+    found: list[list[str] | None] = []
+    for some in asked:
+        pairs = [(next(answers), next(answers)) for _ in some]
+        if any(not commit.endswith(b" commit") for _, commit in pairs):
+            found.append(None)
+        else:
+            found.append([line.split(b" ")[0].decode() for line, _ in pairs if line.endswith(b" blob")])
+    return found
 
 
 def _sizes(repo: Repository, oids: Sequence[str]) -> dict[str, int]:
@@ -214,26 +334,22 @@ def _rows_lost(before: Sequence[bytes], after: bytes) -> str:
     return f"it changes or removes {count} rows of {run_dir.HISTORY} that were there" if count else ""
 
 
-def _rewritten(before: Sequence[bytes], after: bytes) -> str:
+def _rewritten(sides: Sequence[Mapping[str, Value]], now: Mapping[str, Value]) -> str:
     """Tell which fields that stand once they are written are not as any side had them."""
-    try:
-        was, *others = (load_mapping(one, run_dir.RUN) for one in before)
-        now = load_mapping(after, run_dir.RUN)
-    except FormatError:
-        return ""  # how it is now is told by name
+    was = sides[0]
     fields = [
         name
-        for name in _FIXED
-        if was.get(name) is not None and all(side.get(name) != now.get(name) for side in (was, *others))
+        for name in _HELD
+        if (was.get(name) is not None or name not in _FIXED) and all(side.get(name) != now.get(name) for side in sides)
     ]
-    told = ", ".join(f"{name} ({_inside(was[name], now.get(name))})" for name in fields)
+    told = ", ".join(f"{name} ({_inside(was.get(name), now.get(name))})" for name in fields)
     return f"it rewrites what {run_dir.RUN} said of {told}" if told else ""
 
 
 def _inside(was: Value, now: Value) -> str:
     if isinstance(was, dict) and isinstance(now, dict):
-        return few([str(key) for key in {**was, **now} if was.get(key) != now.get(key)])
-    return f"{str(was)[:40]} to {str(now)[:40]}"
+        return values_told(was, now)
+    return values_told({"": was}, {"": now}).strip()
 
 
 def _lost(merged: Sequence[tuple[BranchCommit, str]], removed: set[str]) -> Iterator[Fault]:

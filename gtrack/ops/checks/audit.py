@@ -10,14 +10,16 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gtrack.errors import RunNotFound, UsageError
+from gtrack.errors import ExperimentNotFound, ModelNotFound, RunNotFound, UsageError, nearest
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS, decode_experiment
 from gtrack.formats.yamlio import MAX_BYTES
 from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.append_only import removed_in
 from gtrack.ops.checks.edits import edits_of
+from gtrack.ops.checks.faults import few
 from gtrack.ops.checks.walk import BranchCommit, FileChange, walk, with_changes
+from gtrack.ops.remove import removed
 from gtrack.registry.tag_names import Action
 from gtrack.store.query.moments import SECONDS, period
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _PURGED = re.compile(r"^Purged: ([0-9a-f]{32})$", re.MULTILINE)
 _NAME = re.compile(rb"^name: (.+)$", re.MULTILINE)
 _WHY = re.compile(r"^([0-9a-f]{32}) .*: (.*)$", re.MULTILINE)
+_LOST = re.compile(r"^- (?!refused )(.*: kept .*, lost .*)$", re.MULTILINE)
+_NOTHING = re.compile(r"\AMerge 0 runs of\b")
 _SHORT_AGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])\Z")
 _PREFIX = re.compile(r"[0-9a-f]{4,32}\Z")
 _AT_FIRST, _AT_MOST = 32, 1000
@@ -67,6 +71,7 @@ class Deed:
         experiment: of which experiment, where it is one.
         model: of which model; None for the runs branch.
         source: the commit, or the tag.
+        lost: of a merge, the values that both sides had changed, each with which was kept and which was lost.
     """
 
     when: datetime
@@ -77,6 +82,7 @@ class Deed:
     experiment: str = ""
     model: str | None = None
     source: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,10 +148,32 @@ def run_named(project: Project, ref: str) -> str:
     """
     try:
         return project.resolve(ref).id
-    except RunNotFound:
+    except RunNotFound as error:
         if _PREFIX.match(ref):
             return ref
-        raise
+        found = next((one.removed.run_id for one in removed(project)[0] if one.name == ref), None)
+        if found is not None:
+            return found
+        more = f"{error} Nor was one of that name removed here, as far as 'gtrack restore' knows; its id always works."
+        raise RunNotFound(more) from None
+
+
+def check_named(project: Project, wanted: Wanted) -> None:
+    """Check that the experiment or the model that is asked for is there; for when nothing was found of it.
+
+    Raises:
+        ExperimentNotFound: no experiment is called so.
+        ModelNotFound: no model is.
+    """
+    if wanted.experiment is not None:
+        known = [one.name for one in project.store.experiments()]
+        if not any(fnmatchcase(name, wanted.experiment) for name in known):
+            raise ExperimentNotFound(
+                f"No experiment {wanted.experiment!r} on the runs branch of this repository, and nothing was done in one of that "
+                f"name.{nearest(wanted.experiment, known)} 'gtrack experiments' lists them."
+            )
+    if wanted.model is not None and wanted.model not in project.registry.ledger().events:
+        raise ModelNotFound.of(wanted.model, sorted(project.registry.ledger().models))
 
 
 def audit(project: Project, wanted: Wanted, limit: int | None = None) -> list[Deed]:
@@ -188,17 +216,25 @@ def _is_by(who: str, wanted: Wanted) -> bool:
 
 def _narrowed(deed: Deed, wanted: Wanted) -> Deed | None:
     """Return what of a deed is asked for; None when nothing is."""
-    runs = deed.runs
+    runs, lost = deed.runs, deed.lost
     if wanted.run is not None:
         runs = tuple(one for one in runs if one.id.startswith(wanted.run))
-        if not runs:
+        lost = tuple(line for line in lost if _is_of(line, wanted.run))
+        if not runs and not lost:
             return None
     if wanted.experiment is not None:
         pattern = wanted.experiment
         runs = tuple(one for one in runs if fnmatchcase(one.experiment, pattern))
-        if not runs and not (deed.experiment and fnmatchcase(deed.experiment, pattern)):
+        lost = tuple(line for line in lost if fnmatchcase(line.partition(": ")[0].rpartition(" ")[0], pattern))
+        if not runs and not lost and not (deed.experiment and fnmatchcase(deed.experiment, pattern)):
             return None
-    return replace(deed, runs=runs)
+    return replace(deed, runs=runs, lost=lost)
+
+
+def _is_of(line: str, run: str) -> bool:
+    """Tell whether what a merge lost is of a run; its line has the beginning of an id."""
+    said = line.partition(": ")[0].rpartition(" ")[2]
+    return bool(said) and (said.startswith(run) or run.startswith(said))
 
 
 # The registry
@@ -285,7 +321,9 @@ def _of_commit(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[
             experiments[decode_experiment(change.path.split("/")[1])] = change
     if len(commit.parents) > 1:
         subjects = tuple(_subject(run_id, found) for run_id, found in by_run.items())
-        yield _Found(replace(plain, action="merged", what=commit.subject, runs=subjects), _heads(by_run))
+        lost = tuple(_LOST.findall(commit.message))
+        what = _NOTHING.sub("Merge with", commit.subject)
+        yield _Found(replace(plain, action="merged", what=what, runs=subjects, lost=lost), _heads(by_run))
         return
     yield from _of_runs(commit, plain, by_run, removed_in(changes))
     touched = {_subject(run_id, found).experiment for run_id, found in by_run.items()}
@@ -296,21 +334,22 @@ def _of_commit(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[
 
 
 def _of_runs(
-    commit: BranchCommit, plain: Deed, by_run: Mapping[str, list[FileChange]], removed: Mapping[str, str]
+    commit: BranchCommit, plain: Deed, by_run: Mapping[str, list[FileChange]], gone: Mapping[str, str]
 ) -> Iterator[_Found]:
     """Yield what a commit did to runs: one deed for all that it created or removed, one for each that it edited."""
     groups: dict[tuple[str, str], list[str]] = {}
-    reasons = dict(_WHY.findall(commit.message)) if removed else {}
+    reasons = dict(_WHY.findall(commit.message)) if gone else {}
     for run_id, changes in by_run.items():
         head = next((one for one in changes if one.path.endswith(f"/{run_id}/{run_dir.RUN}")), None)
-        if run_id in removed:
+        if run_id in gone:
             groups.setdefault(("removed", reasons.get(run_id, "")), []).append(run_id)
         elif head is not None and head.is_new and not any(one.old for one in changes):
-            action = "restored" if commit.subject.endswith(" restored") else "created"
+            action = "restored" if commit.says_restored else "created"
             groups.setdefault((action, ""), []).append(run_id)
         else:
             subject = _subject(run_id, changes)
-            deed = replace(plain, action="edited", runs=(subject,), experiment=subject.experiment)
+            action = "restored" if commit.says_restored else "edited"
+            deed = replace(plain, action=action, runs=(subject,), experiment=subject.experiment)
             yield _Found(deed, _heads({run_id: changes}) or _head_in(commit, run_id, changes), tuple(changes))
     for (action, what), run_ids in groups.items():
         subjects = tuple(_subject(run_id, by_run[run_id]) for run_id in run_ids)
@@ -359,6 +398,10 @@ def _told(repo: Repository, found: Sequence[tuple[Deed, _Found]]) -> Iterator[De
     for deed, one in found:
         runs = tuple(replace(run, name=_name(data.get(one.heads.get(run.id, ""), b""))) for run in deed.runs)
         what = "; ".join(edits_of(one.changes, data)) if one.changes else deed.what
+        if len(runs) > 1 and not what:
+            what = few(run.name or run.id[:8] for run in runs)
+        if deed.lost:
+            what = f"{what}; {few(deed.lost)}"
         yield replace(deed, runs=runs, what=what)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gtrack.project import Project
 
 _TOPIC = "runs branch"
-_OURS = "^(Experiment|Merged-From|Purged|Rewritten-From): |^Remove [0-9]+ runs? "
+_OURS = "^(Experiment|Merged-From|Purged|Rewritten-From): |^Remove [0-9]+ runs? |^Restore [0-9]+ runs$"
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LAST_MOVES = 100
 
@@ -34,21 +34,18 @@ def branch(project: Project) -> Iterator[Symptom]:
     if tip is None:
         yield well(_TOPIC, f"{config.branch}: no run was committed yet")
         return
-    options = ("--first-parent", "--extended-regexp", "--encoding=UTF-8", f"--grep={_OURS}")
-    code, out, err = repo.answer("rev-list", *options, tip)
+    code, _, err = repo.answer("rev-list", "--first-parent", "--quiet", tip)
     if code != 0:
-        said = " ".join(err.decode(errors="replace").split())
+        said = err.decode(errors="replace")
         yield broken(_TOPIC, f"{config.branch}: its history is damaged: {said}", "git fsck; then fetch it anew")
         return
-    commits = out.decode().split()
-    # Where the branch began, its first parent is a run commit, which says the same.
-    count = len(commits) - (len(commits) > 1 and not next(walk(repo, commits[-2])).parents)
+    count = sum(1 for _ in walk(repo, tip))
     missing = [] if is_partial(repo) else _missing(repo, tip)
     if missing:
         text = f"{config.branch}: {counted(len(missing), 'object')} of its runs not here, {missing[0][:10]} among them"
         yield broken(_TOPIC, text, "git fsck; another clone may have them: git fetch from it")
         return
-    text = f"{config.branch}; runs: {len(project.store.branch().locations()):,}, commits: {count:,}"
+    text = f"{config.branch}; runs: {len(project.store.branch().locations()):,}, commits of the branch: {count:,}"
     is_here = repo.resolve(config.ref) is not None
     yield well(_TOPIC, text if is_here else f"{text}, on a remote; the first run makes the branch here")
     place = checked_out(repo, config.ref)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ Tell = Callable[[str, int, int], None]
 
 _SETTINGS = "settings"
 _DUBIOUS = "dubious ownership"  # git's word, see setup.c
+_SAFE = re.compile(r"--add safe\.directory (.+?)\s*$", re.MULTILINE)
 
 
 def _rules(project: Project) -> Iterator[Symptom]:
@@ -78,9 +80,14 @@ def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
 
 def _no_repository(start: Path, error: Exception) -> Symptom:
     """Return why git has no repository here: it also takes one for none whose HEAD is damaged."""
-    topic, text = "repository", " ".join(str(error).split())
+    topic, text = "repository", str(error)
     if _DUBIOUS in text:
-        return broken(topic, text, f"git config --global --add safe.directory {quote(str(start.absolute()))}")
+        found = _SAFE.search(text)
+        place_ = found[1] if found else quote(str(start.absolute()))
+        text = (
+            "it is somebody else's, and git reads only what its owner, or you, have said to be safe (dubious ownership)"
+        )
+        return broken(topic, text, f"git config --global --add safe.directory {place_}")
     above = (place / ".git" for place in (start.absolute(), *start.absolute().parents))
     place = next((one for one in above if (one / "objects").is_dir()), None)
     if not isinstance(error, NotARepository):
@@ -97,7 +104,7 @@ def _guarded(topic: str, look: Callable[[], Iterator[Symptom]]) -> Iterator[Symp
     try:
         yield from look()
     except (GTrackError, OSError, sqlite3.Error) as error:
-        yield broken(topic, " ".join(str(error).split()), "git fsck")
+        yield broken(topic, str(error), "git fsck")
 
 
 def _settings(repo: Repository) -> tuple[Config, list[Symptom]]:

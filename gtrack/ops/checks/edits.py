@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gtrack.errors import FormatError
@@ -65,12 +65,10 @@ def _head(before: bytes, after: bytes) -> Iterator[str]:
             yield from _tags(_mapping(old), _mapping(new))
         elif key == "notes":
             yield f"notes: {_short(new)}" if new else "notes removed"
-        elif key in ("status", "name", "parent", "experiment"):
-            yield f"{key} {_short(new)}"
         elif isinstance(old, dict) or isinstance(new, dict):
-            yield f"{key}: {few(_differing(_mapping(old), _mapping(new)))}"
+            yield f"{key}: {values_told(_mapping(old), _mapping(new))}"
         else:
-            yield key
+            yield values_told({key: old}, {key: new})
 
 
 def _tags(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterator[str]:
@@ -93,11 +91,21 @@ def _values(before: bytes, after: bytes, name: str) -> str:
         was, now = load_mapping(before, name), load_mapping(after, name)
     except FormatError:
         return f"{name}, which cannot be read"
-    return f"{_VALUES[name]} {few(_differing(was, now))}"
+    return f"{_VALUES[name]} {values_told(was, now)}"
 
 
-def _differing(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterable[str]:
-    return [key for key in {**was, **now} if (key in was) != (key in now) or was[key] != now[key]]
+def values_told(was: Mapping[str, Value], now: Mapping[str, Value]) -> str:
+    """Tell what became of values, a few of them: ``f1 0.81 → 0.99``."""
+    return few(f"{_short(key)} {_shown(was, key)} → {_shown(now, key)}" for key in differing(was, now))
+
+
+def differing(was: Mapping[str, Value], now: Mapping[str, Value]) -> list[str]:
+    """Return the keys that only one of two mappings has, or whose values are written otherwise."""
+    return [key for key in {**was, **now} if (key in was) != (key in now) or repr(was[key]) != repr(now[key])]
+
+
+def _shown(values: Mapping[str, Value], key: str) -> str:
+    return _short(values[key]) if values.get(key) is not None else "nothing"
 
 
 def _mapping(value: Value) -> Mapping[str, Value]:

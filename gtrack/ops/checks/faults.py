@@ -18,7 +18,7 @@ GET = "'gtrack get RUN' fetches it."
 BROKEN = "'gtrack get RUN' fetches it anew where a remote has it; it is put aside then."
 DAMAGED = "Compare with another clone. 'git log -p gtrack/runs -- PATH' tells who wrote it and what it was before."
 HOSTILE = "No gtrack writes this, and none reads it or writes it to disk. Ask who pushed it; 'gtrack rm' removes a run."
-STRANGE = "Ask who did it. The commit before has it as it was: 'git show COMMIT^1', 'gtrack restore RUN'."
+STRANGE = "Ask who did it. The commit before has it as it was: 'gtrack restore RUN --at COMMIT^1'."
 LOST = "'git fsck' tells more. Another clone may have the objects: git fetch from it."
 KNOW = "Nothing has to be done."
 

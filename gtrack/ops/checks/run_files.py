@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from gtrack.errors import FormatError, GitError
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history, parse_rows
 from gtrack.formats.names import ARTIFACTS, EXPERIMENTS
-from gtrack.formats.yamlio import MAX_BYTES, load_mapping, parse_timestamp
+from gtrack.formats.yamlio import MAX_BYTES, load_mapping, outline, parse_timestamp
 from gtrack.git.promisor import is_partial, missing, sizes_here
 from gtrack.ops.checks.faults import DAMAGED, HOSTILE, LOST, Fault, few, remark, wrong
 from gtrack.records import SCHEMA, Status, Summary
@@ -28,6 +30,7 @@ _ROWS = (run_dir.HISTORY, run_dir.SYSTEM)
 _READ = (run_dir.RUN, *_MAPPINGS, *_ROWS)
 _MAX_ROWS = 512 * 1024 * 1024
 _REQUIRED = ("schema", "id", "name", "experiment", "status", "started")
+_KEY = re.compile(rb"^(?:  )?[^\s#-][^:\n]*:(?=\s|$)", re.MULTILINE)
 _CHUNK = 500  # runs whose files are in memory at once
 _ENDED = frozenset(status.value for status in Status if status is not Status.RUNNING)
 
@@ -192,6 +195,7 @@ class _Judge:
         if one.files[run_dir.RUN].oid in data:
             try:
                 head = load_mapping(data[one.files[run_dir.RUN].oid], run_dir.RUN)
+                yield from _twice(one, data[one.files[run_dir.RUN].oid], run_dir.RUN)
             except FormatError as error:
                 yield wrong(one.name, str(error), DAMAGED)
         if head is not None:
@@ -282,6 +286,7 @@ class _Judge:
                 return
             try:
                 metrics = load_mapping(data[entry.oid], run_dir.METRICS)
+                yield from _twice(one, data[entry.oid], run_dir.METRICS)
             except FormatError as error:
                 yield wrong(one.name, str(error), DAMAGED)
                 return
@@ -324,9 +329,41 @@ def _short(value: Value) -> str:
 def _mapping_fault(data: bytes, name: str) -> str | None:
     try:
         load_mapping(data, name)
+        keys = _keys_twice(data, name)
     except FormatError as error:
         return str(error)
-    return None
+    return _said_twice(keys, name) if keys else None
+
+
+def _twice(one: Directory, data: bytes, name: str) -> Iterator[Fault]:
+    keys = _keys_twice(data, name)
+    if keys:
+        yield wrong(one.name, _said_twice(keys, name), DAMAGED)
+
+
+def _said_twice(keys: Sequence[str], name: str) -> str:
+    return f"{name} says twice what is said once, and readers take the last: {few(keys)}"
+
+
+def _keys_twice(data: bytes, name: str) -> list[str]:
+    """Return the keys of the first two levels that a mapping has twice."""
+    seen: set[bytes] = set()
+    inner: set[bytes] = set()
+    for line in _KEY.findall(data):
+        if not line.startswith(b" "):
+            inner.clear()
+            if line in seen:
+                break
+            seen.add(line)
+        elif line in inner:
+            break
+        else:
+            inner.add(line)
+    else:
+        return []
+    # It may also be a line of a text: the parser knows.
+    counts = Counter(key.path for key in outline(data, name, 2))
+    return [".".join(path) for path, count in counts.items() if count > 1]
 
 
 def _row_fault(data: bytes) -> str | None:

@@ -21,6 +21,7 @@ from gtrack.git.repo import command_at
 from gtrack.ops.checks.symptoms import Symptom, broken, counted, noted, well
 from gtrack.ops.large.transfer import pointers_between
 from gtrack.store.large.stores import open_store
+from gtrack.store.purge import newest_twin, twin_of
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -30,10 +31,10 @@ _NEEDS = (
     ((2, 33), "reading the branch's history"),
     ((2, 34), "signatures with SSH keys"),
     ((2, 36), "runs that survive a power failure (core.fsync)"),
-    ((2, 44), "not fetching in a partial clone what is only looked at"),
 )
 _LEAST = (2, 33)
 _WISHED = (2, 36)
+_FOR_PARTIAL = (2, 44)
 _VERSION = re.compile(r"([0-9]+)\.([0-9]+)")
 _SECONDS = 15.0
 _ARTIFACT = re.compile(r"experiments/[^/]+/[0-9a-f]{2}/[0-9a-f]{32}/artifacts/.")
@@ -44,14 +45,11 @@ _SEE_STORE = "see to artifacts.remote in .gtrack/config.yaml, and to what lets y
 
 def git_version(start: Path) -> Iterator[Symptom]:
     """Examine which git there is."""
-    try:
-        with Popen(command_at(start, "version"), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as process:
-            said = process.communicate()[0].decode(errors="replace").strip()
-    except FileNotFoundError:
+    said = _version(start)
+    if said is None:
         yield broken("git", "there is no git on the PATH", "install it: https://git-scm.com/downloads")
         return
-    found = _VERSION.search(said)
-    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    version = _numbers(said)
     lacking = "; ".join(f"{'.'.join(map(str, least))} for {what}" for least, what in _NEEDS if version < least)
     text = f"{said}{f'; needs {lacking}' if lacking else ''}"
     if version < _LEAST:
@@ -60,6 +58,19 @@ def git_version(start: Path) -> Iterator[Symptom]:
         yield noted("git", text, "install a newer git: https://git-scm.com/downloads")
     else:
         yield well("git", text)
+
+
+def _version(start: Path) -> str | None:
+    try:
+        with Popen(command_at(start, "version"), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as process:
+            return process.communicate()[0].decode(errors="replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def _numbers(said: str) -> tuple[int, int]:
+    found = _VERSION.search(said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def identity(project: Project) -> Iterator[Symptom]:
@@ -86,7 +97,13 @@ def clone(project: Project) -> Iterator[Symptom]:
         yield noted("clone", "shallow: older history, and the code of older runs, is not here", "git fetch --unshallow")
     if is_partial(repo):
         remotes = ", ".join(promisor_remotes(repo))
-        yield well("clone", f"partial: what was left with {remotes} is fetched when it is asked for")
+        text = f"partial: what was left with {remotes} is fetched when it is asked for"
+        said = _version(repo.root or repo.git_dir) or ""
+        if _numbers(said) < _FOR_PARTIAL:
+            lacking = f"{text}; {said} may fetch also what is only looked at, which 2.44 does not"
+            yield noted("clone", lacking, "install a newer git: https://git-scm.com/downloads")
+        else:
+            yield well("clone", text)
 
 
 # Remotes
@@ -95,6 +112,9 @@ def clone(project: Project) -> Iterator[Symptom]:
 def remotes(project: Project) -> Iterator[Symptom]:
     """Ask all remotes at once where the branch is there."""
     names = project.repo.run("remote").decode(errors="replace").split()
+    if not names and project.repo.root is None:
+        yield well("remotes", "there is none; a bare repository is one that others push to")
+        return
     if not names:
         yield noted("remotes", "there is none: the runs are on this machine alone", "git remote add origin URL")
         return
@@ -130,13 +150,18 @@ def _compared(project: Project, name: str, there: str | None) -> Symptom:
         return noted(topic, f"reachable; {branch_} has runs there that are not here", f"gtrack pull {name}")
     seen = list_refs(repo, f"refs/gtrack/seen/{name}/{branch_}").get(f"refs/gtrack/seen/{name}/{branch_}")
     if seen is not None and not _is_in(repo, seen, there):
-        text = f"reachable; {branch_} was rewritten there since {seen[:10]}: by a purge, or a forced push"
-        return noted(topic, text, f"gtrack pull {name}")
+        by_purge = twin_of(repo, seen, there) is not None
+        what = "by a purge" if by_purge else "by a forced push: 'git log' tells who did it"
+        text = f"reachable; {branch_} was rewritten there since {seen[:10]}, {what}"
+        return noted(topic, text, f"gtrack pull {name}{'' if by_purge else ' --accept-rewrite'}")
     more, less = _is_in(repo, there, here), _is_in(repo, here, there)
     if more:
         return noted(topic, f"reachable; {branch_} is {_steps(repo, there, here)} ahead of it", f"gtrack push {name}")
     if less:
         return noted(topic, f"reachable; {branch_} is {_steps(repo, here, there)} behind it", f"gtrack pull {name}")
+    if newest_twin(repo, there, here) is not None:
+        text = f"reachable; the purge here is not published: {branch_} there still has what was purged"
+        return noted(topic, text, f"gtrack push --purged {name}")
     return noted(topic, f"reachable; both sides have runs that the other lacks on {branch_}", f"gtrack sync {name}")
 
 

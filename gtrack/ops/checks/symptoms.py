@@ -66,17 +66,24 @@ class Examine(Protocol):
 
 def well(topic: str, text: str) -> Symptom:
     """Return that something is as it should be."""
-    return Symptom(topic, State.WELL, text)
+    return Symptom(topic, State.WELL, on_one_line(text))
 
 
 def noted(topic: str, text: str, remedy: str = "") -> Symptom:
     """Return that something is worth knowing."""
-    return Symptom(topic, State.NOTED, text, remedy)
+    return Symptom(topic, State.NOTED, on_one_line(text), remedy)
 
 
 def broken(topic: str, text: str, remedy: str = "") -> Symptom:
     """Return that something is broken."""
-    return Symptom(topic, State.BROKEN, text, remedy)
+    return Symptom(topic, State.BROKEN, on_one_line(text), remedy)
+
+
+def on_one_line(text: str) -> str:
+    """Return the lines of a text as one, such as those that git says."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    ended = [line if line.endswith((".", ":", ";", ",")) else f"{line};" for line in lines[:-1]]
+    return " ".join([*ended, *lines[-1:]])
 
 
 def counted(count: int, noun: str) -> str:

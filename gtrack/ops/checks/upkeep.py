@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gtrack.config import DIRECTORY
 from gtrack.git.lfs import storage
-from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
+from gtrack.ops.checks.symptoms import Symptom, broken, counted, noted, well
 from gtrack.store.auto_push import AutoPush
 from gtrack.store.index_file import known_tip
 from gtrack.store.index_schema import VERSION
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STALE_SECONDS = 600.0
 _BUSY_SECONDS = 5.0
 _LOOSE, _PACKS = 6700, 50  # gc.auto and gc.autoPackLimit: from there on git packs by itself
-_LITTLE = 1 << 30
+_LITTLE, _FULL = 1 << 30, 1 << 23
 _UNITS = ("B", "KB", "MB", "GB")
 _KILO = 1024
 _NAMED = 3
@@ -64,7 +64,7 @@ def live(project: Project) -> Iterator[Symptom]:
     if dead:
         names = ", ".join(one.id[:8] for one in dead[:_NAMED])
         more = f" and {len(dead) - _NAMED} more" if len(dead) > _NAMED else ""
-        text = f"{len(dead)} have died and are not committed yet: {names}{more}"
+        text = f"{'1 has died and is' if len(dead) == 1 else f'{len(dead)} have died and are'} not committed yet: {names}{more}"
         yield noted("runs that go on", text, "gtrack recover")
     if len(found) > len(dead):
         yield well("runs that go on", f"{len(found) - len(dead)}")
@@ -80,11 +80,12 @@ def locks(project: Project) -> Iterator[Symptom]:
             seconds = now - path.stat().st_mtime
         except OSError:  # it is gone
             continue
-        text = f"{path} is {seconds / 60:,.0f} minutes old: it stops git, if nothing runs that holds it"
+        text = f"{path} is {counted(round(seconds / 60), 'minute')} old: it stops git, if nothing runs that holds it"
         if seconds > _STALE_SECONDS:
             yield broken("locks", text, f"rm {quote(str(path))}")
         elif seconds > _BUSY_SECONDS:
-            text = f"{path} is {seconds:,.0f} seconds old: a git that runs holds it, or one that was killed has left it"
+            age = counted(round(seconds), "second")
+            text = f"{path} is {age} old: a git that runs holds it, or one that was killed has left it"
             yield noted("locks", text, f"wait for that git; if there is none: rm {quote(str(path))}")
 
 
@@ -103,7 +104,9 @@ def backup_refs(project: Project) -> Iterator[Symptom]:
     found = backups(project.repo)
     if found:
         oldest = found[-1].when.strftime("%Y-%m-%d")
-        text = f"{len(found)} of purges, the oldest of {oldest}; what they keep goes after {project.config.backup_days:g} days"
+        days = project.config.backup_days
+        text = f"{len(found)} of purges, the oldest of {oldest}; what they keep "
+        text += f"goes by the first 'gtrack gc --apply' after {days:g} day{'' if days == 1 else 's'}"
         yield well("backups", text)
 
 
@@ -118,7 +121,8 @@ def size(project: Project) -> Iterator[Symptom]:
     due = loose > _LOOSE or packs > _PACKS
     yield noted("size", f"{text}; it is time to pack", "git maintenance run") if due else well("size", text)
     if facts.get("garbage"):
-        yield noted("size", f"{facts['garbage']} files among git's objects are left over", "git prune")
+        text = f"{counted(facts['garbage'], 'file')} left over among git's objects"
+        yield noted("size", text, "git prune --expire=2.weeks.ago")
 
 
 def disk(project: Project) -> Iterator[Symptom]:
@@ -131,7 +135,15 @@ def disk(project: Project) -> Iterator[Symptom]:
         yield broken("disk", f"{runs} cannot be written to: no run can begin", _make_writable(runs))
     free = shutil.disk_usage(place).free
     text = f"{_size(free)} free"
-    yield noted("disk", f"only {text}", "gtrack gc; git gc") if free < _LITTLE else well("disk", text)
+    if free < _FULL:
+        # git itself has to write to pack; the index is built anew when there is room again.
+        rubbish = f"rm -f {quote(str(project.index.path))}; " if project.index.path.exists() else ""
+        said = f"{text}: the disk of {place} is full, no run can be committed"
+        yield broken("disk", said, f"{rubbish}git prune --expire=2.weeks.ago; then remove what else is on it")
+    elif free < _LITTLE:
+        yield noted("disk", f"only {text}", "git gc; gtrack gc --purge")
+    else:
+        yield well("disk", text)
 
 
 def _make_writable(place: Path) -> str:

@@ -36,6 +36,7 @@ _SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _TREE_MODE = "040000"
 _RUN = re.compile(r"^Run: ([0-9a-f]{32})$", re.MULTILINE)
 _REWRITTEN = re.compile(r"^Rewritten-From: [0-9a-f]+\n", re.MULTILINE)
+_RESTORED = re.compile(r" restored$|^Restore [0-9]+ runs?\b")
 _HEADER = re.compile(r"(?P<key>tree|parent|author|committer) (?P<value>.*)")
 _PERSON = re.compile(r"(?P<who>.*?) ?(?P<seconds>-?[0-9]{1,18})(?: [-+][0-9]{4})?\Z")
 _PLACE = re.compile(rf"{EXPERIMENTS}/([^/]+)/[0-9a-f]{{2}}/([0-9a-f]{{32}})/(.+)\Z", re.DOTALL)
@@ -77,6 +78,11 @@ class BranchCommit:
         """The run that its message names."""
         found = _RUN.search(self.message)
         return found[1] if found else None
+
+    @property
+    def says_restored(self) -> bool:
+        """Whether its subject is that of commits which put runs back as they were."""
+        return _RESTORED.search(self.subject) is not None
 
 
 class FileChange(NamedTuple):

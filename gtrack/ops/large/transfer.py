@@ -33,18 +33,36 @@ def pointers_between(repo: Repository, have: str | None, want: str) -> list[Poin
     Raises:
         GitError: one of them is not here.
     """
+    return list(dict.fromkeys(pointer for _, pointer in _listed(repo, have, want)))
+
+
+def named_between(repo: Repository, have: str | None, want: str, pointers: Sequence[Pointer]) -> list[Wanted]:
+    """Return which artifacts of which runs some of ``pointers_between`` are of, one for each.
+
+    Raises:
+        GitError: one of those in between is not here.
+    """
+    found: dict[Pointer, Wanted] = {}
+    for path, pointer in _listed(repo, have, want):
+        run_id, _, artifact = path.split("/", 3)[3].partition(f"/{ARTIFACTS}/")
+        found.setdefault(pointer, Wanted(run_id, artifact, pointer))
+    return [found[one] for one in pointers if one in found]
+
+
+def _listed(repo: Repository, have: str | None, want: str) -> list[tuple[str, Pointer]]:
     less = [f"^{have}"] if have is not None else []
     partial = is_partial(repo)
     # A partial clone has all pointers, unless it was made to leave even such small files out: nothing is fetched to see.
     lenient = ["--missing=allow-any"] if partial else []
     command = ("rev-list", "--objects", f"--filter=blob:limit={MAX_POINTER + 1}", *lenient, want, *less, "--")
     listed = (line.partition(" ") for line in repo.run(*command).decode(errors="surrogateescape").splitlines())
-    blobs = [oid for oid, _, path in listed if _PATH.match(path)]
+    paths = {oid: path for oid, _, path in listed if _PATH.match(path)}
+    blobs = list(paths)
     if partial:
         sizes = sizes_here(repo, blobs)
         blobs = [oid for oid in blobs if sizes.get(oid, MAX_POINTER + 1) <= MAX_POINTER]
     found = (Pointer.decode(one.data) if one is not None else None for one in repo.objects.many(blobs))
-    return list(dict.fromkeys(pointer for pointer in found if pointer is not None))
+    return [(paths[oid], pointer) for oid, pointer in zip(blobs, found, strict=True) if pointer is not None]
 
 
 def upload(project: Project, remote: str, pointers: Sequence[Pointer], progress: Tell = lambda *_: None) -> Uploaded:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from gtrack.git.lfs import Pointer
 from gtrack.git.refs import tracked
 from gtrack.ops.large.transfer import pointers_between
-from gtrack.ops.sharing.remote_branch import bring, chosen_remote, look
-from gtrack.ops.sharing.take_in import TakenIn, take_in
+from gtrack.ops.sharing.damaged import Damaged, damaged_of
+from gtrack.ops.sharing.remote_branch import bring, chosen_remote, forget_seen, look
+from gtrack.ops.sharing.take_in import Rewritten, TakenIn, take_in
 from gtrack.registry.travel import Travelled, bring_tags
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Pulled:
         tags: what came of the registry tags.
         large: how many large artifacts came by name only.
         large_bytes: their size.
+        damaged: runs that came and cannot be read as they are.
     """
 
     remote: str
@@ -39,6 +41,7 @@ class Pulled:
     tags: Travelled
     large: int = 0
     large_bytes: int = 0
+    damaged: tuple[Damaged, ...] = ()
 
     def followed_by(self, later: Pulled) -> Pulled:
         """Return what came of two pulls, one after the other; what could not travel at first may have travelled then."""
@@ -47,9 +50,10 @@ class Pulled:
             later.remote,
             self.has_runs or later.has_runs,
             one.followed_by(two) if one is not None and two is not None else one or two,
-            Travelled(self.tags.versions + later.tags.versions, self.tags.tags + later.tags.tags, later.tags.problems),
+            self.tags.followed_by(later.tags),
             self.large + later.large,
             self.large_bytes + later.large_bytes,
+            tuple({one.run_id: one for one in (*self.damaged, *later.damaged)}.values()),
         )
 
 
@@ -76,6 +80,9 @@ def pull(
 
 def take(project: Project, branch: RemoteBranch, tell: Tell, *, accept_rewrite: bool = False) -> Pulled:
     """Do what ``pull`` does, with a remote that was looked at already."""
+    if branch.tip is None and accept_rewrite:
+        forget_seen(project, branch)
+    check_not_deleted(project, branch)
     bring(project, branch, tell)
     before = project.repo.resolve(branch.ref) or tracked(project.repo, project.config.branch)
     taken = None
@@ -85,4 +92,22 @@ def take(project: Project, branch: RemoteBranch, tell: Tell, *, accept_rewrite: 
     large: Sequence[Pointer] = []
     if taken is not None and taken.runs:
         large = pointers_between(project.repo, before, taken.commit)
-    return Pulled(branch.name, branch.tip is not None, taken, tags, len(large), sum(pointer.size for pointer in large))
+    damaged = damaged_of(project.repo, taken.commit, taken.runs) if taken is not None and taken.runs else ()
+    sizes = sum(pointer.size for pointer in large)
+    return Pulled(branch.name, branch.tip is not None, taken, tags, len(large), sizes, damaged)
+
+
+def check_not_deleted(project: Project, branch: RemoteBranch) -> None:
+    """Check that a remote which has no runs branch is not known to have had one.
+
+    Raises:
+        Rewritten: it had; nothing was changed.
+    """
+    known = project.repo.resolve(branch.seen) if branch.tip is None else None
+    if known is not None:
+        raise Rewritten(
+            f"{branch.name} has no branch {project.config.branch} any more: it was at {known[:10]} when it was last seen, so "
+            f"somebody has deleted it, or {branch.name} is another repository now. Nothing was changed, here or there. Find out "
+            f"who did it and why. 'gtrack pull {branch.name} --accept-rewrite' forgets that it was there; the next push then "
+            "publishes all runs that are here."
+        )

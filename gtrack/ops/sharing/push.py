@@ -19,8 +19,8 @@ from gtrack.errors import ExperimentNotFound, GitError, GTrackError
 from gtrack.git.lfs import is_here
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, push_url, without_secrets
 from gtrack.git.tags import Tag
-from gtrack.ops.large.transfer import pointers_between, upload
-from gtrack.ops.sharing.pull import Pulled, pull, take
+from gtrack.ops.large.transfer import named_between, pointers_between, upload
+from gtrack.ops.sharing.pull import Pulled, check_not_deleted, pull, take
 from gtrack.ops.sharing.remote_branch import chosen_remote, contains, look, note_seen
 from gtrack.ops.sharing.take_in import check_not_rewritten
 from gtrack.registry.travel import Travelled, publish_tags
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gtrack.git.progress import Tell
     from gtrack.ops.sharing.remote_branch import RemoteBranch
     from gtrack.project import Project
+    from gtrack.store.large.moving import Wanted
 
 # Every try that is lost is somebody else's that was won: with 8 clones that push each of their 25 runs by itself, 175 are.
 _TRIES = 200
@@ -66,7 +67,7 @@ class Pushed:
         tags: what the remote got of registry tags.
         large: how many large artifacts it got, or their store.
         large_bytes: their size.
-        lacking: sha256 of those that are neither there nor here.
+        lacking: those that are neither there nor here.
         pulled: what came from there on the way; None when nothing had to.
         tries: how often it was tried, as others were quicker.
     """
@@ -77,7 +78,7 @@ class Pushed:
     tags: Travelled
     large: int = 0
     large_bytes: int = 0
-    lacking: tuple[str, ...] = ()
+    lacking: tuple[Wanted, ...] = ()
     pulled: Pulled | None = None
     tries: int = 1
 
@@ -111,7 +112,7 @@ def push(
     known = project.store.branch().experiment_trees()
     missing = next((name for name in experiments if name not in known), None)
     if missing is not None:
-        raise ExperimentNotFound.of(missing, known)
+        raise ExperimentNotFound.nothing_to_push(missing, known)
     return _Push(project, chosen_remote(project, remote), frozenset(experiments), tell, pulling=pulling).carry_out()
 
 
@@ -127,7 +128,7 @@ class _Push:
         self._pulling = pulling
         self._pulled: Pulled | None = None
         self._large: dict[str, int] = {}
-        self._lacking: list[str] = []
+        self._lacking: list[Wanted] = []
 
     def carry_out(self) -> Pushed:
         standing, name = 0, without_secrets(self._remote)
@@ -153,7 +154,9 @@ class _Push:
         behind = branch.tip is not None and (local is None or not contains(self._repo, local, branch.tip))
         if self._pulling or (behind and local is not None):
             self._note(take(self._project, branch, self._tell))
-        elif branch.tip is not None and local is not None:
+        elif branch.tip is None:
+            check_not_deleted(self._project, branch)
+        elif local is not None:
             check_not_rewritten(self._project, branch, local, branch.tip)
         local = self._repo.resolve(branch.ref)
         new = self._chosen(branch, local) if self._experiments else local
@@ -208,7 +211,8 @@ class _Push:
         pointers = [one for one in pointers_between(self._repo, branch.tip, new) if one.oid not in self._large]
         if pointers:
             sent = upload(self._project, self._remote, pointers, self._tell)
-            self._lacking += [one.oid for one in sent.lacking]
+            if sent.lacking:
+                self._lacking += named_between(self._repo, branch.tip, new, sent.lacking)
             self._large.update((one.oid, one.size) for one in pointers if one not in sent.lacking)
 
     def _send_late(self, branch: RemoteBranch, tip: str) -> None:

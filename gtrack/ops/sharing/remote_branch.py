@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
     from gtrack.project import Project
 
-_SEEN = "refs/gtrack/seen"
+SEEN = "refs/gtrack/seen"
+"""Below it stands where the runs branch of each remote was."""
 _MOST_NAMED = 50
 _ENTRIES = 200
 
@@ -81,7 +82,7 @@ def look(project: Project, remote: str, *, pushing: bool = False) -> RemoteBranc
         name=without_secrets(remote),
         place=place,
         ref=config.ref,
-        seen=f"{_SEEN}/{key}/{config.branch}",
+        seen=f"{SEEN}/{key}/{config.branch}",
         tracking=f"refs/remotes/{place}/{config.branch}" if named else None,
         tip=refs.get(config.ref),
         tags={tag: oid for tag, oid in tags.items() if parse(tag) is not None},
@@ -146,6 +147,19 @@ def note_seen(project: Project, branch: RemoteBranch, tip: str) -> None:
             update(project.repo, moves, project.identity(), f"gtrack: {branch.name}")
         except RefChanged:  # somebody else has looked, too
             return
+
+
+def forget_seen(project: Project, branch: RemoteBranch) -> None:
+    """Forget where the remote's branch was, which is gone from there.
+
+    Raises:
+        GitError: git refuses.
+    """
+    refs = [ref for ref in (branch.seen, branch.tracking) if ref is not None and project.repo.resolve(ref) is not None]
+    if refs:
+        update(
+            project.repo, [Update(ref, None) for ref in refs], project.identity(), f"gtrack: gone from {branch.name}"
+        )
 
 
 def contains(repo: Repository, newer: str, older: str) -> bool:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from threading import Semaphore
 from typing import Any, Protocol
 
@@ -58,7 +59,8 @@ def open_store(url: str) -> Store:
     """Return the store at a URL of the settings.
 
     Raises:
-        ArtifactError: it is no place, or what speaks to it is not installed.
+        ArtifactError: it is no place, or what speaks to it is not installed; or a folder is not there, which nobody but
+            its owner makes: a share that is not mounted would be filled on the disk below it.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "file":
@@ -69,11 +71,27 @@ def open_store(url: str) -> Store:
 
 
 class Folder:
-    """A folder, maybe on a disk that many machines share."""
+    """A folder that is there, maybe on a disk that many machines share.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        ArtifactError: it is not there.
+    """
 
     def __init__(self, root: Path) -> None:
         self.url = f"file://{root}"
         self._root = root
+        try:
+            os.scandir(root).close()
+        except FileNotFoundError as error:
+            raise ArtifactError(
+                f"{self.url} cannot be used: there is no folder {root}. Is it mounted? To begin a new store there: "
+                f"mkdir -p {quote(str(root))}"
+            ) from error
+        except OSError as error:
+            raise _refused(self.url, error) from error
 
     def _place(self, oid: str) -> Path:
         return self._root / oid[:2] / oid[2:4] / oid
@@ -92,7 +110,7 @@ class Folder:
         place, incoming = self._place(pointer.oid), self._root / _INCOMING
         temporary = incoming / f"{pointer.oid}.{secrets.token_hex(4)}"
         try:
-            incoming.mkdir(parents=True, exist_ok=True)
+            incoming.mkdir(exist_ok=True)
             sweep(incoming, _LEFT_SECONDS)
             digest = copy_hashed(path, temporary)
             check_digest(pointer, path, digest)

@@ -17,7 +17,7 @@ from gtrack.formats.run_dir import EXPERIMENT
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.store.merge.bases import merge_bases
 from gtrack.store.merge.contents import Contents
-from gtrack.store.merge.outcome import Conflict, Merged, Refused
+from gtrack.store.merge.outcome import REMOVAL, Conflict, Merged, Refused
 from gtrack.store.merge.places import Changes, Comparison, Place, Step
 from gtrack.store.merge.run_files import FileMerger, MergedFiles
 
@@ -183,7 +183,7 @@ class _Merge:
         """Keep a run that one side changed and the other removed."""
         kept = one.after or two.after
         experiment = decode_experiment(kept.component) if kept else ""
-        self._plan.conflicts.append(Conflict(experiment, run_id, "the run", "the changed one", "its removal"))
+        self._plan.conflicts.append(Conflict(experiment, run_id, "the run", "the changed one", REMOVAL))
         if one.after is None:
             self._take(run_id, None, two.after)
         else:

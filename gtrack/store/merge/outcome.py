@@ -18,6 +18,10 @@ class Refused:
     reason: str
 
 
+REMOVAL = "its removal"
+"""What is lost where one side removed a run, or a file of one, that the other changed."""
+
+
 @dataclass(frozen=True)
 class Conflict:
     """Two changes of which one could be kept.
@@ -35,6 +39,11 @@ class Conflict:
     what: str
     kept: str
     lost: str
+
+    @property
+    def is_of_removal(self) -> bool:
+        """Whether what one side removed stays as the other has it."""
+        return self.lost == REMOVAL
 
 
 @dataclass(frozen=True)

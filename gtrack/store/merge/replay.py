@@ -14,7 +14,7 @@ from gtrack.git.trees import Entry
 from gtrack.store.branch import BranchReader
 from gtrack.store.merge.bases import Commit, Line
 from gtrack.store.merge.contents import Contents
-from gtrack.store.merge.outcome import Conflict
+from gtrack.store.merge.outcome import REMOVAL, Conflict
 from gtrack.store.merge.places import Changes, Comparison, Place, Step
 from gtrack.store.merge.run_files import FileMerger, MergedFiles
 from gtrack.store.run_commits import find_run_commit
@@ -211,7 +211,7 @@ class _Replay:
         if now is None or step.after is None:
             kept = now or step.after
             experiment = decode_experiment(kept.component) if kept else ""
-            self._conflicts.append(Conflict(experiment, run_id, "the run", "the changed one", "its removal"))
+            self._conflicts.append(Conflict(experiment, run_id, "the run", "the changed one", REMOVAL))
             return kept
         both = {run_id: (Step(step.before, now), step)}
         merger = FileMerger(self._repo, self._contents, (self._onto, commits[0]), commits[1], both)

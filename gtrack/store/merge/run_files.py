@@ -16,7 +16,7 @@ from gtrack.git.trees import Entry
 from gtrack.store.attributes import Attributes
 from gtrack.store.merge.contents import Listing
 from gtrack.store.merge.fields import ABSENT, ENDING, FieldPath, merge_fields, moments_in, same, value_at
-from gtrack.store.merge.outcome import Conflict
+from gtrack.store.merge.outcome import REMOVAL, Conflict
 from gtrack.store.merge.places import Place, Step
 from gtrack.store.merge.rows import merge_log, merge_rows
 from gtrack.store.merge.versions import Versions
@@ -217,7 +217,7 @@ class _Directory:
                 file = two
             elif one is None or two is None:
                 file = one or two
-                self.conflicts.append((path, "the changed file", "its removal"))
+                self.conflicts.append((path, "the changed file", REMOVAL))
             else:
                 file = self._merged(path, was, one, two)
             if file is not None:

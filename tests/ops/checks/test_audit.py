@@ -7,10 +7,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gtrack.errors import RunNotFound, UsageError
-from gtrack.ops.checks.audit import Deed, Wanted, audit, run_named, since_of, until_of
+from gtrack.errors import ExperimentNotFound, ModelNotFound, RunNotFound, UsageError
+from gtrack.ops.checks.audit import Deed, Wanted, audit, check_named, run_named, since_of, until_of
 from gtrack.ops.edit import edit_notes, edit_tags
 from gtrack.ops.remove import remove_all, restore_run
+from gtrack.ops.retention.purge import purge
 from gtrack.project import Project
 from gtrack.store.merge.merge import merge
 from tests.conftest import IDENTITY, Git
@@ -74,6 +75,51 @@ def test_a_merge_is_one_deed_and_what_the_other_side_did_is_told_too(runs: Runs,
     found = audit(project, Wanted())
     assert told(found)[0] == ("merged", ["plain"], "Merge 1 run of box")
     assert {one.what for one in found if one.action == "edited"} == {"tag ours=1", "tag theirs=2"}
+
+
+def test_what_a_merge_lost_is_told_also_of_the_one_run_that_lost_it(runs: Runs, project: Project, git: Git) -> None:
+    base = git("rev-parse", BRANCH)
+    edit_notes(project, runs["plain"], "Ours.")
+    ours = git("rev-parse", BRANCH)
+    git("update-ref", f"refs/heads/{BRANCH}", base)
+    edit_notes(project, runs["plain"], "Theirs.")
+    merged = merge(project.repo, git("rev-parse", BRANCH), ours, project.identity(), source="box")
+    git("update-ref", f"refs/heads/{BRANCH}", merged.commit)
+    for wanted in (Wanted(), Wanted(run=runs["plain"].id), Wanted(experiment="forest")):
+        [deed] = [one for one in audit(project, wanted) if one.action == "merged"]
+        [lost] = deed.lost
+        assert lost.startswith(f"forest {runs['plain'].id[:8]}: run.yaml: notes: kept ")
+        assert {"Ours." in lost, "Theirs." in lost} == {True}
+        assert lost in deed.what
+    assert [one for one in audit(project, Wanted(run=runs["large"].id)) if one.action == "merged"] == []
+
+
+def test_a_value_that_was_changed_is_told_with_what_it_was(runs: Runs, project: Project, tamper: Tamper) -> None:
+    tamper({inside(runs["plain"], "metrics.yaml"): b"loss: 0.01\nf1: 0.9\n"})
+    tamper({inside(runs["plain"], "params.yaml"): b"{}\n"})
+    assert [one.what for one in audit(project, Wanted(user="mallory"))] == [
+        "parameters lr 0.1 → nothing",
+        "metrics loss 0.8 → 0.01, f1 nothing → 0.9",
+    ]
+
+
+def test_purged_runs_are_named_by_their_ids_and_removed_ones_are_found_by_name(runs: Runs, project: Project) -> None:
+    remove_all(project, [runs["large"], runs["broken"]])
+    assert run_named(project, "broken") == runs["broken"].id
+    with pytest.raises(RunNotFound, match="Nor was one of that name removed here"):
+        run_named(project, "nobody")
+    purge(project, datetime.now(timezone.utc))
+    [purged] = [one for one in audit(project, Wanted()) if one.action == "purged"]
+    assert set(purged.what.split(", ")) == {runs["large"].id[:8], runs["broken"].id[:8]}
+
+
+def test_what_is_called_so_nowhere_is_an_error(runs: Runs, project: Project) -> None:
+    check_named(project, Wanted(experiment="for*"))
+    with pytest.raises(ExperimentNotFound, match="Did you mean 'forest'"):
+        check_named(project, Wanted(experiment="forst"))
+    with pytest.raises(ModelNotFound):
+        check_named(project, Wanted(model="nosuch"))
+    assert len(runs) == 3
 
 
 def test_the_registry_is_told_among_it(runs: Runs, project: Project) -> None:

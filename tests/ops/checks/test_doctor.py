@@ -6,12 +6,16 @@ import os
 import shlex
 import subprocess
 import time
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gtrack.ops.checks.doctor import examine
-from gtrack.ops.checks.symptoms import Diagnosis, State, Symptom
+from gtrack.ops.checks.symptoms import Diagnosis, State, Symptom, on_one_line
+from gtrack.ops.remove import remove_all
+from gtrack.ops.retention.purge import purge
 from gtrack.project import Project
 from gtrack.store.auto_push import AutoPush
 from tests.conftest import Git
@@ -29,7 +33,7 @@ def test_a_repository_that_is_well_has_nothing_broken(runs: Runs, repo: Path, gi
     found = examine(repo)
     assert found.broken == []
     assert [one.text for one in about(found, "remote origin")] == [f"reachable; {BRANCH} is the same there"]
-    assert about(found, "runs branch")[0].text == f"{BRANCH}; runs: {len(runs)}, commits: 3"
+    assert about(found, "runs branch")[0].text == f"{BRANCH}; runs: {len(runs)}, commits of the branch: 3"
     assert about(found, "large artifacts")[0].text == "1 large artifact in the runs, 0 of them not here"
 
 
@@ -50,7 +54,56 @@ def test_where_a_remote_is_ahead_behind_diverged_or_gone_is_told(runs: Runs, rep
     git("update-ref", f"refs/heads/{BRANCH}", other)
     assert about(examine(repo), "remote origin")[0].remedy == "gtrack sync origin"
     git("update-ref", f"refs/gtrack/seen/origin/{BRANCH}", other)
-    assert "was rewritten there" in about(examine(repo), "remote origin")[0].text
+    [one] = about(examine(repo), "remote origin")
+    assert "was rewritten there" in one.text
+    assert "by a forced push" in one.text
+    assert one.remedy == "gtrack pull origin --accept-rewrite"
+
+
+def test_a_purge_that_is_not_published_is_told_with_the_push_that_does_it(
+    runs: Runs, project: Project, repo: Path, git: Git
+) -> None:
+    git("init", "-q", "--bare", "../origin.git")
+    git("remote", "add", "origin", "../origin.git")
+    git("push", "-q", "origin", BRANCH)
+    remove_all(project, [runs["broken"]])
+    purge(project, datetime.now(timezone.utc))
+    [one] = about(examine(repo), "remote origin")
+    assert one.remedy == "gtrack push --purged origin"
+    assert "the purge here is not published" in one.text
+
+
+def test_what_git_says_in_lines_is_told_in_one() -> None:
+    assert on_one_line("fatal: it is not\n\tyours\n\nadd:\n\tit\n") == "fatal: it is not; yours; add: it"
+
+
+def test_a_repository_of_somebody_else_is_mended_by_what_git_says(
+    repo: Path, isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (isolation / ".gitconfig").write_text("")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    [one] = examine(repo).broken
+    assert one.remedy.startswith("git config --global --add safe.directory ")
+    assert str(repo) in one.remedy
+    assert "\n" not in one.text
+    assert "dubious ownership" in one.text
+
+
+def test_a_bare_repository_needs_no_remote(repo: Path, git: Git, tmp_path: Path) -> None:
+    git("clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"))
+    git("remote", "remove", "origin", cwd=tmp_path / "bare.git")
+    assert [one.state for one in about(examine(tmp_path / "bare.git"), "remotes")] == [State.WELL]
+
+
+def test_a_full_disk_is_broken_and_what_is_built_anew_makes_room(
+    runs: Runs, project: Project, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(runs) == 3
+    project.index.refresh()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    [one] = about(examine(repo), "disk")
+    assert (one.state, one.remedy.startswith("rm -f ")) == (State.BROKEN, True)
+    assert str(project.index.path) in one.remedy
 
 
 def test_it_works_when_everything_is_broken(

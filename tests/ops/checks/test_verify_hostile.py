@@ -87,7 +87,7 @@ def test_a_merge_that_writes_what_neither_side_had_is_found(
     git("update-ref", f"refs/heads/{BRANCH}", made)
     found = [one.text for one in verify_runs(project).errors if one.commit == made]
     assert any("2 rows of history.yaml" in one for one in found), found
-    assert any("code (commit)" in one for one in found), found
+    assert any("said of code (commit " in one for one in found), found
     assert any("touches what is no run: stray" in one for one in found), found
 
 

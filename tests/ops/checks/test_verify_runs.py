@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from gtrack.errors import RunNotFound
 from gtrack.git.lfs import object_path
 from gtrack.ops.checks.verify_runs import RunVerification, verify_runs
-from gtrack.ops.edit import edit_tags
-from gtrack.ops.remove import remove_all, restore_run
+from gtrack.ops.edit import edit_end, edit_tags
+from gtrack.ops.findings import Severity
+from gtrack.ops.remove import remove_all, restore_at, restore_last, restore_removed, restore_run
+from gtrack.ops.retention.purge import purge
 from gtrack.project import Project
 from gtrack.store.merge.merge import merge
 from tests.conftest import Git
@@ -62,6 +65,8 @@ def test_a_branch_that_is_not_there_has_no_faults(project: Project) -> None:
     [
         ("run.yaml", b"a: &a [1]\n" + b"b: *a\n" * 30, "aliases"),
         ("run.yaml", b"status: sleeping\n", "lacks schema, id, name, experiment, started"),
+        ("params.yaml", b"lr: 0.1\nlr: 0.2\n", "params.yaml says twice what is said once"),
+        ("metrics.yaml", b"loss: 0.8\nloss: 0.8\n", "readers take the last: loss"),
         ("params.yaml", b"lr: [1\n", "params.yaml is not valid YAML"),
         ("params.yaml", b"#" * (17 << 20), "more than is read"),
         ("metrics.yaml", b"other: 1.0\n", "metrics.yaml lacks what history.yaml has: loss"),
@@ -120,12 +125,100 @@ def test_what_the_history_lost_is_told_with_who_and_when(
     silent = tamper({inside(runs["large"], ""): None}, "Nothing to see\n")
     found = {one.commit: one for one in verify_runs(project).errors if one.commit}
     assert "1 rows of history.yaml" in found[changed].text
-    assert "rewrites what run.yaml said of code (commit)" in found[rewrote].text
+    assert f"rewrites what run.yaml said of code (commit {runs['broken'].code.commit} → 1111" in found[rewrote].text
     assert "removes parts of runs" in found[parts].text
     assert f"removes runs without saying so: forest/{runs['large'].id}" in found[silent].text
     assert all(one.who == "Mallory <mallory@example.org>" and one.when for one in found.values())
     # The code that it names now is not here, either.
     assert any("its code '1111111111' is not here" in one for one in texts(verify_runs(project)))
+
+
+def test_a_value_that_no_run_commit_brought_is_an_error_with_what_it_was(
+    runs: Runs, project: Project, tamper: Tamper, git: Git
+) -> None:
+    edit_end(project, runs["broken"], "killed")
+    [note] = verify_runs(project).faults
+    assert (note.severity, note.text.partition(": ")[2]) == (
+        Severity.NOTE,
+        "it says anew how the run ended: status failed → killed",
+    )
+    path, head = inside(runs["plain"], "metrics.yaml"), inside(runs["plain"], "run.yaml")
+    honest = git("show", f"{BRANCH}:{path}") + "\n"
+    forged = tamper({path: honest.replace("loss: 0.8", "loss: 0.01").encode()})
+    lr = tamper({inside(runs["large"], "params.yaml"): b"lr: 0.5\n"})
+    said = git("show", f"{BRANCH}:{head}").replace(f"user: {runs['plain'].user}", "user: eve")
+    user = tamper({head: said.encode() + b"\n"})
+    found = {one.commit: one.text.partition(": ")[2] for one in verify_runs(project).errors}
+    assert found == {
+        forged: "it changes metrics.yaml, which only a run commit does: loss 0.8 → 0.01",
+        lr: "it changes params.yaml, which only a run commit does: lr 0.1 → 0.5",
+        user: f"it rewrites what run.yaml said of user ({runs['plain'].user} → eve)",
+    }
+
+
+def test_a_forged_value_is_found_in_a_merge_and_behind_a_run_commit_of_before(
+    runs: Runs, project: Project, tamper: Tamper, git: Git
+) -> None:
+    path = inside(runs["plain"], "metrics.yaml")
+    base = git("rev-parse", BRANCH)
+    own = project.store.run_commit(runs["plain"].id)
+    edit_tags(project, runs["plain"], {"ours": "1"})
+    ours = git("rev-parse", BRANCH)
+    tree = git("rev-parse", f"{tamper({path: b'loss: 0.01' + bytes([10])})}^{{tree}}")
+    said = "Merge 1 run of box\n\nMerged-From: box"
+    taken = f"forest: plain finished\n\nRun: {runs['plain'].id}"
+    for other, message, expected in (
+        (base, said, "it gives metrics.yaml values that neither side had: loss 0.8 → 0.01"),
+        (str(own), taken, "it gives metrics.yaml values that neither side had: loss 0.8 → 0.01"),
+    ):
+        git("update-ref", f"refs/heads/{BRANCH}", git("commit-tree", tree, "-p", ours, "-p", other, "-m", message))
+        assert expected in [one.text.partition(": ")[2] for one in verify_runs(project).errors]
+
+
+def test_a_run_that_was_put_back_as_it_was_has_no_error_and_one_put_back_as_it_never_was_has(
+    runs: Runs, project: Project, tamper: Tamper, git: Git
+) -> None:
+    path = inside(runs["plain"], "metrics.yaml")
+    honest = git("show", f"{BRANCH}:{path}") + "\n"
+    tamper({path: b"loss: 0.01\n"})
+    tamper({path: honest.encode()}, "forest: plain restored\n")
+    assert texts(verify_runs(project)) == []
+    lie = tamper({path: b"loss: 0.02\n"}, "forest: plain restored\n")
+    [error] = verify_runs(project).errors
+    assert error.commit == lie
+    assert "it says that it restores metrics.yaml, which never was so" in error.text
+
+
+def test_what_was_restored_is_as_it_was_after_a_purge_too(runs: Runs, project: Project) -> None:
+    edit_tags(project, runs["plain"], {"a": "1"})
+    remove_all(project, [runs["large"], runs["broken"], runs["plain"]])
+    restore_last(project)
+    edit_tags(project, runs["plain"], {"b": "2"})
+    assert [one.text for one in verify_runs(project).faults] == []
+    remove_all(project, [runs["broken"]])
+    purge(project, datetime.now(timezone.utc))
+    restore_removed(project, runs["broken"].id)
+    assert texts(verify_runs(project)) == []
+
+
+def test_what_verify_advises_mends_a_forged_run(runs: Runs, project: Project, tamper: Tamper) -> None:
+    forged = tamper({inside(runs["plain"], "metrics.yaml"): b"loss: 0.01\n"})
+    edit_tags(project, runs["plain"], {"seen": "yes"})
+    assert "gtrack restore RUN --at COMMIT^1" in verify_runs(project).errors[0].remedy
+    restore_at(project, runs["plain"].id, f"{forged}^1")
+    assert project.store.run(runs["plain"].id).metrics == {"loss": 0.8}
+    assert texts(verify_runs(project)) == []
+
+
+def test_a_run_that_is_moved_by_hand_is_found(runs: Runs, project: Project, tamper: Tamper, git: Git) -> None:
+    there = {name: git("show", f"{BRANCH}:{inside(runs['plain'], name)}") for name in ("run.yaml", "metrics.yaml")}
+    moved = {inside(runs["plain"], name).replace("/forest/", "/other/"): text.encode() for name, text in there.items()}
+    made = tamper({inside(runs["plain"], ""): None, **moved})
+    assert any(
+        one.commit == made
+        and f"it moves runs, which only a run commit does: {runs['plain'].id} from forest" in one.text
+        for one in verify_runs(project).errors
+    )
 
 
 def test_a_merge_that_loses_a_run_is_found(runs: Runs, project: Project, tamper: Tamper, git: Git) -> None:

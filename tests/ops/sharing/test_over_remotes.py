@@ -121,6 +121,7 @@ def test_a_server_with_the_hook_takes_merges(repo: Path, ana: Person, ben: Perso
 
 def test_large_artifacts_go_before_the_branch_and_only_once(ana: Person, bare: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
+    store.mkdir()
     (ana.root / ".gtrack").mkdir(exist_ok=True)
     (ana.root / ".gtrack" / "config.yaml").write_text(f"artifacts: {{lfs: ['*.bin'], remote: 'file://{store}'}}\n")
     person = Person(ana.root)

@@ -345,7 +345,7 @@ def test_tags_travel_and_lost_names_are_dealt_anew(ana: Person, ben: Person) -> 
     assert (pushed.tags.versions, pushed.tags.tags) == (1, 2)
     pulled = pull(ben.project)
     assert len(pulled.tags.problems) == 1
-    assert "churn@v1.0.0 is another one on origin" in pulled.tags.problems[0]
+    assert "churn@v1.0.0 is Ana's on origin, and another one here" in pulled.tags.problems[0]
     assert ben.project.registry.run_of("churn@1") == two.id
     pushed = push(ben.project)
     assert (pushed.tags.versions, pushed.tags.problems) == (1, ())

@@ -173,7 +173,10 @@ def test_many_at_once(place: Place) -> None:
 
 def test_a_size_that_no_disk_has_is_refused(place: Place) -> None:
     hostile = Pointer(sha256(b"x").hexdigest(), 10**17)
-    with pytest.raises(ArtifactError, match=r"100,000,000,000.0 MB are not here, and .* has [\d,.]+ MB free, of which 67.1 MB stay free"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"100,000,000,000.0 MB are not here, and .* has [\d,.]+ MB free, of which 67.1 MB stay free",
+    ):
         place.bring(hostile)
 
 
@@ -205,6 +208,7 @@ def test_a_store_that_cannot_be_used_is_told(place: Place, url: str, said: str) 
     place.here(pointer).unlink()
     with pytest.raises(ArtifactError, match="is not to be had"):
         place.bring(pointer)
+    assert not Path("/nowhere").exists()
 
 
 def test_a_store_keeps_no_secret_in_its_name() -> None:
