@@ -240,6 +240,8 @@ def test_damaged_params_are_said_and_the_run_is_listed(
     gtrack: RunCommand, runs: list[Run], repo: Path, git: Git
 ) -> None:
     rewrite(git, repo, runs[2], "params.yaml", "n_estimators: 50\noptimizer: {\n")
-    assert gtrack("ls", "-n1").out.splitlines()[1].split()[3] == "failed!"
+    listed = gtrack("ls", "-n1")
+    assert listed.out.splitlines()[1].split()[3] == "failed!"
+    assert listed.err == "1 damaged (!): 'gtrack show RUN' says how\n"
     assert "damage    params.yaml" in gtrack("show", "third").out
     assert json.loads(gtrack("ls", "-n1", "--json").out)[0]["problems"]

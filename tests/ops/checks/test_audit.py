@@ -94,6 +94,15 @@ def test_what_a_merge_lost_is_told_also_of_the_one_run_that_lost_it(runs: Runs, 
     assert [one for one in audit(project, Wanted(run=runs["large"].id)) if one.action == "merged"] == []
 
 
+def test_a_merge_that_took_nothing_counts_no_runs(runs: Runs, project: Project, git: Git) -> None:
+    assert len(runs) == 3
+    message = "Merge 0 runs of origin\n\nMerged-From: origin"
+    made = git("commit-tree", f"{BRANCH}^{{tree}}", "-p", BRANCH, "-p", f"{BRANCH}^1", "-m", message)
+    git("update-ref", f"refs/heads/{BRANCH}", made)
+    [deed] = audit(project, Wanted(), 1)
+    assert (deed.action, deed.what) == ("merged", "Merge with origin")
+
+
 def test_a_value_that_was_changed_is_told_with_what_it_was(runs: Runs, project: Project, tamper: Tamper) -> None:
     tamper({inside(runs["plain"], "metrics.yaml"): b"loss: 0.01\nf1: 0.9\n"})
     tamper({inside(runs["plain"], "params.yaml"): b"{}\n"})
