@@ -164,7 +164,8 @@ class _TakingIn:
     def _unpublished(self) -> Unpublished:
         return Unpublished(
             f"Runs were purged from {self._project.config.branch} here, and {self._branch.name} still has them; merged, they "
-            f"would be back. Publish the purge: gtrack push {self._branch.name} --purged. Or undo it: gtrack restore."
+            f"would be back. Publish the purge: gtrack push --purged {self._branch.name}. What it took comes back by: "
+            "gtrack restore RUN."
         )
 
     def _purged_twice(self) -> Unpublished:
@@ -172,7 +173,7 @@ class _TakingIn:
         return Unpublished(
             f"{self._project.config.branch} was purged here, and otherwise on {name}, and neither purge knows of the other. "
             f"Nothing was changed, here or there. 'gtrack pull {name} --accept-rewrite' merges them: what only one of them took "
-            f"is back then. Remove it and purge once more: gtrack rm, gtrack gc --purge, gtrack push {name} --purged."
+            f"is back then. Remove it and purge once more: gtrack rm, gtrack gc --purge, gtrack push --purged {name}."
         )
 
 

@@ -278,7 +278,7 @@ def test_a_purge_of_somebody_else(ana: Person, ben: Person, fetched: bool) -> No
     [mine] = ben.runs("mine")
     ana.project.store.remove(gone.id)
     purge(ana.project, datetime.now(timezone.utc))
-    with pytest.raises(Unpublished, match="gtrack push origin --purged"):
+    with pytest.raises(Unpublished, match="gtrack push --purged origin"):
         push(ana.project)
     push_purged(ana.project, "origin")
     if fetched:
