@@ -13,7 +13,7 @@ from gtrack.cli.session import directory, examples, note, open_project, resolve,
 from gtrack.errors import CommitFailed, GTrackError, UsageError
 from gtrack.ops.ci_files import Host, write_ci_file
 from gtrack.ops.edit import edit_notes, edit_tags
-from gtrack.ops.server_init import branch_at, initialise_server
+from gtrack.ops.server.init import branch_at, initialise_server
 from gtrack.project import Project, initialise
 from gtrack.render.values import harmless, plural, printable
 

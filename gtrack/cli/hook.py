@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gtrack.errors import GTrackError
 from gtrack.git.repo import Repository
-from gtrack.ops.server_hook import check_update
-from gtrack.ops.server_init import REFUSED
+from gtrack.ops.server.hook import check_update
+from gtrack.ops.server.init import REFUSED
 from gtrack.render.values import printable
 
 _BUG = 3

@@ -12,11 +12,11 @@ import typer
 from gtrack.cli.session import note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.git.remotes import default_remote
-from gtrack.ops.apply_proposals import apply
-from gtrack.ops.check_proposals import check
 from gtrack.ops.predict import write_whole
-from gtrack.ops.proposal import Proposal, propose, propose_empty
-from gtrack.ops.proposed import PATH
+from gtrack.ops.proposals.apply import apply
+from gtrack.ops.proposals.check import check
+from gtrack.ops.proposals.proposal import Proposal, propose, propose_empty
+from gtrack.ops.proposals.proposed import PATH
 from gtrack.project import Project
 from gtrack.registry.policy import unmet
 from gtrack.registry.tag_names import check_model, parse_reference

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from gtrack.formats.stages_file import Wanted
-from gtrack.ops.apply_proposals import Applied
-from gtrack.ops.check_proposals import Check, Finding
 from gtrack.ops.compare_versions import title
-from gtrack.ops.proposal import Proposal
-from gtrack.ops.proposed import PATH
-from gtrack.ops.standing import Standing
+from gtrack.ops.proposals.apply import Applied
+from gtrack.ops.proposals.check import Check, Finding
+from gtrack.ops.proposals.proposal import Proposal
+from gtrack.ops.proposals.proposed import PATH
+from gtrack.ops.proposals.standing import Standing
 from gtrack.records import ModelVersion
 from gtrack.registry.policy import Verdict
 from gtrack.render.comparison import metric_columns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from gtrack.ops.findings import Severity
+from gtrack.ops.checks.findings import Severity
 from gtrack.render.table import DIM, write_line
 from gtrack.render.values import plural, printable
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gtrack.ops.checks.faults import Fault
+    from gtrack.ops.checks.findings import Finding
+    from gtrack.ops.checks.verify_registry import Verification
     from gtrack.ops.checks.verify_runs import RunVerification
-    from gtrack.ops.findings import Finding
-    from gtrack.ops.verify_registry import Verification
 
 _TITLES = {Severity.ERROR: ("Errors", "bold red"), Severity.NOTE: ("Notes", "bold yellow")}
 _SHOWN = 20

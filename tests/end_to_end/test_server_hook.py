@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gtrack.ops.server_init import initialise_server
+from gtrack.ops.server.init import initialise_server
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.writer import ActiveRun

@@ -8,9 +8,9 @@ import pytest
 
 from gtrack.ops.checks.audit import Deed, Subject
 from gtrack.ops.checks.faults import DAMAGED, STRANGE, Fault, remark, wrong
+from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.symptoms import Diagnosis, broken, noted, well
 from gtrack.ops.checks.verify_runs import RunVerification
-from gtrack.ops.findings import Severity
 from gtrack.render.audit import audit_data, write_audit
 from gtrack.render.data import to_json
 from gtrack.render.doctor import diagnosis_data, write_diagnosis

@@ -6,9 +6,9 @@ from datetime import datetime
 import pytest
 
 from gtrack.formats.stages_file import Wanted
-from gtrack.ops.apply_proposals import Applied
-from gtrack.ops.check_proposals import Check, Finding
-from gtrack.ops.standing import Standing
+from gtrack.ops.proposals.apply import Applied
+from gtrack.ops.proposals.check import Check, Finding
+from gtrack.ops.proposals.standing import Standing
 from gtrack.records import Run
 from gtrack.registry.policy import Verdict
 from gtrack.render.data import to_json

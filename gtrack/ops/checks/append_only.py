@@ -16,9 +16,9 @@ from gtrack.formats.yamlio import MAX_BYTES, load_mapping
 from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.edits import differing, values_told
 from gtrack.ops.checks.faults import LOST, Fault, done_by, few, wrong
+from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.run_code import Own, files_of
 from gtrack.ops.checks.walk import MAX_CHANGES, BranchCommit, FileChange, walk, with_changes
-from gtrack.ops.findings import Severity
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository

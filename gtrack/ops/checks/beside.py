@@ -18,8 +18,8 @@ from gtrack.errors import GTrackError
 from gtrack.git.repo import Repository
 from gtrack.ops.checks.append_only import History, read_history
 from gtrack.ops.checks.faults import Fault
+from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.run_code import Own
-from gtrack.ops.findings import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

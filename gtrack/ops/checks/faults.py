@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gtrack.ops.findings import Severity
+from gtrack.ops.checks.findings import Severity
 
 if TYPE_CHECKING:
     from gtrack.ops.checks.walk import BranchCommit

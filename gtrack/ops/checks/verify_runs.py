@@ -17,10 +17,10 @@ from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.append_only import History, read_history
 from gtrack.ops.checks.beside import history_beside
 from gtrack.ops.checks.faults import BRING, DAMAGED, HOSTILE, Fault, few, remark, wrong
+from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.large_files import check_large, find_large
 from gtrack.ops.checks.run_code import Own, check_code
 from gtrack.ops.checks.run_files import Directory, Heads, check_files, sizes_of
-from gtrack.ops.findings import Severity
 from gtrack.store.merge.contents import Contents
 from gtrack.store.merge.places import Changes, Comparison
 

@@ -10,9 +10,9 @@ import pytest
 
 from gtrack.errors import RunNotFound
 from gtrack.git.lfs import object_path
+from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.verify_runs import RunVerification, verify_runs
 from gtrack.ops.edit import edit_end, edit_tags
-from gtrack.ops.findings import Severity
 from gtrack.ops.remove import remove_all, restore_at, restore_last, restore_removed, restore_run
 from gtrack.ops.retention.purge import purge
 from gtrack.project import Project

@@ -15,12 +15,12 @@ import pytest
 from gtrack.errors import ArtifactError, ConfigError, GitError
 from gtrack.git.promisor import is_partial
 from gtrack.git.remotes import fetch_refs
+from gtrack.ops.checks.verify_registry import verify_registry
 from gtrack.ops.compare import compare
 from gtrack.ops.get import choose, write_out
 from gtrack.ops.load_model import model_at
 from gtrack.ops.report import report
 from gtrack.ops.sharing.clone import Cloned, clone
-from gtrack.ops.verify_registry import verify_registry
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.store.merge.merge import merge

@@ -8,7 +8,7 @@ import pytest
 
 from gtrack.errors import GitError
 from gtrack.git import remotes
-from gtrack.ops.server_init import initialise_server
+from gtrack.ops.server.init import initialise_server
 from gtrack.ops.sharing.pull import pull, take
 from gtrack.ops.sharing.push import push
 from gtrack.ops.sharing.remote_branch import look

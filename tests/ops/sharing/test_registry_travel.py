@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gtrack.ops.checks.verify_registry import verify_registry
 from gtrack.ops.sharing.pull import pull
 from gtrack.ops.sharing.push import push
-from gtrack.ops.verify_registry import verify_registry
 from gtrack.registry.renaming import Renamed
 from gtrack.render.sharing import problems_of, pushed_data
 from tests.conftest import run_git

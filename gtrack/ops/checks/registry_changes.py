@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gtrack.errors import FormatError
-from gtrack.ops.findings import CHANGED, GONE, Finding, Severity, error, note
-from gtrack.ops.known_state import KnownState, read_state, write_state
-from gtrack.ops.tag_claims import read_head
+from gtrack.ops.checks.findings import CHANGED, GONE, Finding, Severity, error, note
+from gtrack.ops.checks.known_state import KnownState, read_state, write_state
+from gtrack.ops.checks.tag_claims import read_head
 from gtrack.registry.published import seen
 from gtrack.registry.tag_names import model_in_tag, parse
 

@@ -11,8 +11,8 @@ from gtrack.formats.yamlio import load_mapping
 from gtrack.ops.compare_versions import VersionComparison, compare_versions, title
 from gtrack.ops.known_stage import check_known_stage
 from gtrack.ops.lineage import held
-from gtrack.ops.proposal import file_in, leaving
-from gtrack.ops.proposed import (
+from gtrack.ops.proposals.proposal import file_in, leaving
+from gtrack.ops.proposals.proposed import (
     PATH,
     SETTINGS,
     Origin,
@@ -25,7 +25,7 @@ from gtrack.ops.proposed import (
     registry_by,
     wanted_at,
 )
-from gtrack.ops.standing import Standing, fulfilled, standing
+from gtrack.ops.proposals.standing import Standing, fulfilled, standing
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
 from gtrack.registry.policy import Verdict, unmet

@@ -12,9 +12,9 @@ from gtrack.git.remotes import fetch_refs, list_remote_refs
 from gtrack.git.repo import Repository
 from gtrack.git.tags import TAGS
 from gtrack.ops.known_stage import check_known_stage
-from gtrack.ops.proposal import leaving
-from gtrack.ops.proposed import commit_of, origin_of, readable_at, registry_by, wanted_at
-from gtrack.ops.standing import Standing, standing
+from gtrack.ops.proposals.proposal import leaving
+from gtrack.ops.proposals.proposed import commit_of, origin_of, readable_at, registry_by, wanted_at
+from gtrack.ops.proposals.standing import Standing, standing
 from gtrack.project import Project
 from gtrack.records import ModelVersion
 from gtrack.registry.policy import PolicyFailed, Verdict, unmet

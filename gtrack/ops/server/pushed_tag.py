@@ -13,9 +13,9 @@ from gtrack.formats.yamlio import MAX_BYTES
 from gtrack.git.objects import Identity
 from gtrack.git.signing import Signature, verify
 from gtrack.git.tags import Tag, read_tags
+from gtrack.ops.checks.tag_claims import disagreement, holdings, missing_artifacts, read_head, said_in
+from gtrack.ops.checks.tag_judgement import before_it, evidence_in, judge_tag, judge_tag_leaving, passed_over
 from gtrack.ops.model_history import UNSIGNED
-from gtrack.ops.tag_claims import disagreement, holdings, missing_artifacts, read_head, said_in
-from gtrack.ops.tag_judgement import before_it, evidence_in, judge_tag, judge_tag_leaving, passed_over
 from gtrack.records import RegisteredModel
 from gtrack.registry import messages
 from gtrack.registry.ledger import Event, Ledger, stage_of
@@ -28,7 +28,7 @@ from gtrack.store.runs import RunStore
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
-    from gtrack.ops.server_settings import ServerSettings
+    from gtrack.ops.server.settings import ServerSettings
     from gtrack.records import ModelVersion
     from gtrack.registry.policy import Verdict
     from gtrack.registry.stage_policy import StagePolicy

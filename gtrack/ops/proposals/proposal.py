@@ -10,7 +10,7 @@ from gtrack.errors import GTrackError, ModelNotFound, UsageError
 from gtrack.formats.stages_file import Wanted, with_entry
 from gtrack.ops.known_stage import check_known_stage
 from gtrack.ops.predict import write_whole
-from gtrack.ops.proposed import PATH, checked
+from gtrack.ops.proposals.proposed import PATH, checked
 from gtrack.project import Project
 from gtrack.records import ModelVersion
 from gtrack.registry.policy import Case, Verdict, judge_leaving

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrack.errors import FormatError
-from gtrack.ops.findings import Finding
-from gtrack.ops.known_state import KnownState, read_state, write_state
-from gtrack.ops.verify_registry import Verification, verify_registry
+from gtrack.ops.checks.findings import Finding
+from gtrack.ops.checks.known_state import KnownState, read_state, write_state
+from gtrack.ops.checks.verify_registry import Verification, verify_registry
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
 from gtrack.registry.writing import Terms

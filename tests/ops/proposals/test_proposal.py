@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gtrack.errors import FormatError, GTrackError, InvalidName, ModelNotFound, UsageError
-from gtrack.ops.apply_proposals import apply
-from gtrack.ops.check_proposals import Check, check
-from gtrack.ops.proposal import propose, propose_empty
-from gtrack.ops.proposed import PATH
-from gtrack.ops.standing import Standing
+from gtrack.ops.proposals.apply import apply
+from gtrack.ops.proposals.check import Check, check
+from gtrack.ops.proposals.proposal import propose, propose_empty
+from gtrack.ops.proposals.proposed import PATH
+from gtrack.ops.proposals.standing import Standing
 from gtrack.project import Project
 from gtrack.records import Run
 from tests.conftest import Git

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from gtrack.errors import ConfigError, GTrackError
 from gtrack.git.refs import is_ancestor
 from gtrack.git.tags import TAGS
-from gtrack.ops.pushed_tag import PushedTag, Refused
-from gtrack.ops.server_settings import ServerSettings
+from gtrack.ops.server.pushed_tag import PushedTag, Refused
+from gtrack.ops.server.settings import ServerSettings
 from gtrack.registry.tag_names import GRAMMAR, looks_like, parse
 
 if TYPE_CHECKING:

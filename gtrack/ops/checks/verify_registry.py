@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.git.signing import Signature, SignatureState
-from gtrack.ops.findings import AGAIN, ASTRAY, FETCH, ODD, POLICY, UNSURE, Finding, Severity, error, note
+from gtrack.ops.checks.findings import AGAIN, ASTRAY, FETCH, ODD, POLICY, UNSURE, Finding, Severity, error, note
+from gtrack.ops.checks.registry_changes import Known, counters, gaps
+from gtrack.ops.checks.tag_claims import Holding, Place, disagreement, holdings, missing_artifacts, read_head, said_in
+from gtrack.ops.checks.tag_judgement import before_it, evidence_in, judge_tag
 from gtrack.ops.model_history import UNSIGNED, signature
-from gtrack.ops.registry_changes import Known, counters, gaps
-from gtrack.ops.tag_claims import Holding, Place, disagreement, holdings, missing_artifacts, read_head, said_in
-from gtrack.ops.tag_judgement import before_it, evidence_in, judge_tag
 from gtrack.records import ModelVersion, Run, Status
 from gtrack.registry import messages
 from gtrack.registry.policy import LEFT_BEHIND, unmet

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gtrack.errors import GTrackError
-from gtrack.ops.pushed_tag import Refused
-from gtrack.ops.server_hook import check_update
+from gtrack.ops.server.hook import check_update
+from gtrack.ops.server.pushed_tag import Refused
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.writer import ActiveRun

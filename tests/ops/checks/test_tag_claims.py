@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtrack.ops.tag_claims import TagHead, read_head
+from gtrack.ops.checks.tag_claims import TagHead, read_head
 
 WHO = "Ana <ana@example.org> 1800000000 +0000"
 

@@ -1,0 +1,1 @@
+"""Promotions that are proposed in pull requests: written down, judged, carried out."""
