@@ -24,7 +24,13 @@ from gtrack.version import __version__
 
 BUG = 3
 INTERRUPTED = 130
-_SAFE_TO_REPEAT = {"push", "pull", "sync", "clone"}
+_AGAIN = "Interrupted: nothing was lost; run it again."
+_WHEN_INTERRUPTED = {
+    "push": _AGAIN,
+    "pull": _AGAIN,
+    "sync": _AGAIN,
+    "clone": "Interrupted: a directory that is there is a whole clone, and lacks its index alone; else run it again.",
+}
 
 _COMMANDS = {
     "gtrack.cli.run": ("run",),
@@ -99,8 +105,9 @@ def main(args: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     words = sys.argv[1:] if args is None else args
     code = _run(words)
-    if code == INTERRUPTED and _command(words) in _SAFE_TO_REPEAT:
-        _tell("Interrupted: nothing was lost; run it again.", "yellow")
+    told = _WHEN_INTERRUPTED.get(_command(words) or "")
+    if code == INTERRUPTED and told is not None:
+        _tell(told, "yellow")
     sys.exit(_flush(code))
 
 

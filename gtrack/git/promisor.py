@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
     from gtrack.git.trees import Entry
 
+_UNADVERTISED = "unadvertised object"  # git's words, see upload-pack.c
+_ALLOW = (
+    "Let it give single files out, in the bare repository there: git config uploadpack.allowAnySHA1InWant true. (Or let its sshd "
+    "take git's newer protocol, which needs no leave for that: AcceptEnv GIT_PROTOCOL.)"
+)
 _TRUE = frozenset({"", "1", "on", "true", "yes"})
 
 
@@ -146,6 +151,8 @@ def prefetch(repo: Repository, oids: Sequence[str], tell: Tell = lambda *_: None
         wanted = missing(repo, wanted)
     if wanted:
         reasons = " ".join(said) or f"{', '.join(remotes)} did not give them."
+        if _UNADVERTISED in reasons:
+            reasons += f". {_ALLOW}"
         raise ObjectsMissing(reasons, wanted)
     return count
 

@@ -81,7 +81,9 @@ def rule_columns(plan: RetentionPlan) -> list[Column]:
     return [
         Column("rule", [Cell(printable(rule.name), "cyan") for rule in plan.rules], keep=9, least=_SHORT),
         Column("does", [Cell("keep" if keep else "remove") for keep in kept], keep=5),
-        Column("runs", [_count(count, keep) for count, keep in zip(runs, kept, strict=True)], right=True, keep=8),
+        Column(
+            "runs", [Cell("" if keep else f"{n:,}") for n, keep in zip(runs, kept, strict=True)], right=True, keep=8
+        ),
         _bytes_column("metadata", [one.metadata for one in sums], kept),
         _bytes_column("artifacts", [one.artifacts for one in sums], kept),
         _bytes_column("large files", [one.large for one in sums], kept),
@@ -91,10 +93,6 @@ def rule_columns(plan: RetentionPlan) -> list[Column]:
 def _bytes_column(title: str, counts: Sequence[int], kept: Sequence[bool]) -> Column:
     cells = [Cell("" if keep else size(count)) for count, keep in zip(counts, kept, strict=True)]
     return Column(title, cells, right=True, keep=4, least_title=len(title))
-
-
-def _count(count: int, keep: bool) -> Cell:  # noqa: FBT001 - one of a pair
-    return Cell("" if keep else f"{count:,}")
 
 
 def _age(moment: datetime | None, now: datetime, *, terminal: bool) -> str:

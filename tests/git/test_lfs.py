@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gtrack.git.lfs import Pointer, is_here, object_path, put_aside, store
 from gtrack.git.repo import Repository
 from tests.conftest import run_git
-from tests.stores.servers import need_git_lfs
+from tests.remotes.ports import program
 
 # The example of https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md.
 EXAMPLE = (
@@ -104,7 +104,7 @@ def test_linked_worktree_shares_the_store(repo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", [None, "elsewhere", "/tmp/elsewhere"])
 def test_objects_lie_where_git_lfs_looks_for_them(repo: Path, tmp_path: Path, said: str | None) -> None:
-    need_git_lfs()
+    program("git-lfs", "git-lfs")
     if said is not None:
         run_git("config", "lfs.storage", said, cwd=repo)
     run_git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), cwd=repo)

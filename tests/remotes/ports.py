@@ -16,7 +16,7 @@ _PATIENCE = 20.0
 
 
 def program(name: str, package: str) -> str:
-    """Return the path of a server that is installed. Without it the test is skipped, and fails where CI has asked for all."""
+    """Return the path of a program of the system. Without it the test is skipped, and fails where CI has asked for all."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
         reason = f"{name} is not installed here (the Debian package {package})"

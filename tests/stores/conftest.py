@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.servers import need_git_lfs, serve
+from tests.remotes.ports import program
+from tests.stores.servers import serve
 
 
 @pytest.fixture(scope="session")
 def lfs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of an LFS server, for any number of repositories."""
-    need_git_lfs()
+    program("git-lfs", "git-lfs")
     with serve("lfs", str(tmp_path_factory.mktemp("lfs-server"))) as url:
         yield url
 

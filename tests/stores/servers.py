@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,17 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-
-def need_git_lfs() -> None:
-    """Skip a test where git-lfs is not installed; not in continuous integration, where nothing is skipped."""
-    if shutil.which("git-lfs") is None:
-        reason = "git-lfs is not installed: apt-get install git-lfs"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 @contextmanager

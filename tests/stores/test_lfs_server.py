@@ -19,7 +19,7 @@ from gtrack.store.large.moving import Wanted
 from gtrack.writer import ActiveRun
 from tests.conftest import Git, run_git
 from tests.http_remote import over_http
-from tests.stores.servers import need_git_lfs
+from tests.remotes.ports import program
 
 BIG = os.urandom(300_000)
 
@@ -128,7 +128,7 @@ def test_without_git_lfs_it_is_told(hosted: Project, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_a_bare_repository_on_disk(hosted: Project, tmp_path: Path, git: Git, scheme: str) -> None:
     """git-lfs moves objects between folders by itself."""
-    need_git_lfs()
+    program("git-lfs", "git-lfs")
     git("config", "--unset", "remote.origin.lfsurl")
     git("remote", "set-url", "origin", f"{scheme}{tmp_path}/host/churn.git")
     run_id = log(hosted, big=BIG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from shlex import quote
 
@@ -72,7 +73,7 @@ def examine(start: Path, tell: Tell = lambda *_: None) -> Diagnosis:
     try:
         for number, (topic, look) in enumerate(_EXAMINED):
             tell(f"Examining {topic}", number, len(_EXAMINED))
-            found += _guarded(topic, lambda look=look: look(project))  # type: ignore[misc]
+            found += _guarded(topic, partial(look, project))
     finally:
         project.close()
     return Diagnosis(tuple(found))

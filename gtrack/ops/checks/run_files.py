@@ -368,10 +368,10 @@ def _keys_twice(data: bytes, name: str) -> list[str]:
 
 def _row_fault(data: bytes) -> str | None:
     _, torn, damaged = parse_rows(data)
-    return _damage(torn, damaged)
+    return _damage(damaged, torn=torn)
 
 
-def _damage(torn: bool, damaged: Sequence[int]) -> str | None:  # noqa: FBT001 - as ``parse_rows`` returns it
+def _damage(damaged: Sequence[int], *, torn: bool) -> str | None:
     if damaged:
         return f"{len(damaged)} lines are no rows: line {few(map(str, damaged))}"
     return "its last row was cut off" if torn else None
@@ -386,7 +386,7 @@ def _columns(data: bytes, *, bounded: bool) -> tuple[str | None, dict[str, _Colu
         if last is not None:
             numbers = [value for value in column if value is not None and not math.isnan(value)] if bounded else []
             found[name] = _Column(last, min(numbers, default=None), max(numbers, default=None))
-    return _damage(history.torn, history.damaged), found
+    return _damage(history.damaged, torn=history.torn), found
 
 
 def artifacts_of(one: Directory) -> Iterator[tuple[str, Entry]]:

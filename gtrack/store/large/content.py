@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class DamagedObject(ArtifactError):
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(ABC):
     """The content of an artifact.
 
     Attributes:
@@ -39,13 +40,13 @@ class Content:
     name: str
     size: int
 
+    @abstractmethod
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes, a piece at a time.
 
         Raises:
             ArtifactError: they cannot be read, or are not what they were; then, after some of them.
         """
-        raise NotImplementedError
 
     def read(self) -> bytes:
         """Return all bytes at once."""

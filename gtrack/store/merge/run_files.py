@@ -353,12 +353,12 @@ def _nothing(_: FieldPath) -> bool:
 _WHOLE = {run_dir.INPUTS: lambda path: len(path) == 1, "": lambda path: path == ("objective",)}
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     """Return a value in words, on one line."""
     if value is ABSENT:
         return "nothing"
     try:
-        text = scalar(value)  # type: ignore[arg-type]
+        text = scalar(value)
     except GTrackError:
         text = ascii(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -61,20 +61,24 @@ def ben(ana: Person, bare: Path, tmp_path: Path) -> Iterator[Person]:
 def remote_url(
     request: pytest.FixtureRequest, first_commit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Return the URL of a bare repository with one commit of code: over each way to reach one."""
+    """Return the URL of a bare repository with one commit of code, for partial clones too: each way to reach one."""
     if request.param == "file":
-        place = tmp_path / "bare.git"
-        run_git("clone", "--quiet", "--bare", str(first_commit), str(place), cwd=tmp_path)
-        return f"file://{place}"
+        return f"file://{_bare_at(tmp_path / 'bare.git', first_commit)}"
     servers: Served = request.getfixturevalue("served")
-    place = servers.root / f"{tmp_path.name}.git"
-    run_git("clone", "--quiet", "--bare", str(first_commit), str(place), cwd=tmp_path)
+    place = _bare_at(servers.root / f"{tmp_path.name}.git", first_commit)
     if request.param == "ssh":
         monkeypatch.setenv("GIT_SSH_COMMAND", servers.ssh.command)
         return f"{servers.ssh.url}{place}"
     for who, password in PASSWORDS.items():
         remember_password(servers.http.format(who=who), who, password)
     return f"{servers.http.format(who='ana')}/{place.name}"
+
+
+def _bare_at(place: Path, source: Path) -> Path:
+    run_git("clone", "--quiet", "--bare", str(source), str(place), cwd=place.parent)
+    for leave in ("allowFilter", "allowAnySHA1InWant"):  # as on a server of ours
+        run_git("config", f"uploadpack.{leave}", "true", cwd=place)
+    return place
 
 
 def remember_password(url: str, who: str, password: str) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gtrack.errors import GitError
+from gtrack.errors import ArtifactError, GitError
 from gtrack.git import remotes
 from gtrack.ops.server.init import initialise_server
+from gtrack.ops.sharing.clone import clone
 from gtrack.ops.sharing.pull import pull, take
 from gtrack.ops.sharing.push import push
 from gtrack.ops.sharing.remote_branch import look
+from gtrack.project import Project
+from gtrack.writer import ActiveRun
 from tests.conftest import run_git
 from tests.ops.sharing.conftest import Served, remember_password
 from tests.ops.sharing.people import Person
@@ -39,6 +42,42 @@ def test_two_who_both_ran_end_with_the_same_runs(repo: Path, remote_url: str, tm
     assert ana.names() == ben.names() == {"one", "two", "three", "four"}
     assert ana.tree() == ben.tree()
     assert [model.name for model in ben.project.registry.models()] == ["churn"]
+
+
+@pytest.mark.slow
+def test_a_clone_has_the_runs_at_once_and_their_artifacts_when_they_are_asked_for(
+    repo: Path, remote_url: str, tmp_path: Path
+) -> None:
+    run_git("remote", "add", "origin", remote_url, cwd=repo)
+    ana = Person(repo)
+    run = ActiveRun.start(ana.project)
+    run.log_bytes(b"weights" * 5000, "model/weights.bin")
+    run.end("finished")
+    push(ana.project)
+    made = clone(remote_url, "here", start=tmp_path)
+    assert (made.runs, made.partial) == (1, True)
+    ben = Person(tmp_path / "here")
+    assert [one.size for one in ben.project.artifacts(run.id)] == [None]
+    assert ben.project.artifact_bytes(run.id, "model/weights.bin") == b"weights" * 5000
+
+
+@pytest.mark.slow
+def test_a_server_that_gives_no_single_files_out_is_told_what_to_allow(
+    served: Served, repo: Path, first_commit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An sshd as it is installed keeps git's newer protocol, which asks for no such leave, from git."""
+    monkeypatch.setenv("GIT_SSH_COMMAND", served.ssh.command)
+    place = served.root / f"{tmp_path.name}.git"
+    run_git("clone", "--quiet", "--bare", str(first_commit), str(place), cwd=tmp_path)
+    run_git("config", "uploadpack.allowFilter", "true", cwd=place)
+    run_git("remote", "add", "origin", f"{served.ssh.url}{place}", cwd=repo)
+    run = ActiveRun.start(Project.open(repo))
+    run.log_bytes(b"weights" * 5000, "model/weights.bin")
+    run.end("finished")
+    push(Project.open(repo))
+    clone(f"{served.ssh.url}{place}", "here", start=tmp_path)
+    with pytest.raises(ArtifactError, match=r"model/weights\.bin .* git config uploadpack\.allowAnySHA1InWant true"):
+        Project.open(tmp_path / "here").artifact_bytes(run.id, "model/weights.bin")
 
 
 @pytest.mark.slow
