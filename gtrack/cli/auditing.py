@@ -12,13 +12,13 @@ from rich.console import Console
 from gtrack.cli.reading import Json, shown_limit
 from gtrack.cli.session import complete_run, directory, examples, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
+from gtrack.formats.words import plural
 from gtrack.ops.checks.audit import Wanted, audit, check_named, run_named, since_of, until_of
 from gtrack.ops.checks.doctor import examine
 from gtrack.render.audit import audit_data, write_audit
 from gtrack.render.data import to_json
 from gtrack.render.doctor import diagnosis_data, write_diagnosis
 from gtrack.render.progress import ProgressStages
-from gtrack.render.values import plural
 from gtrack.variables import REPO_VARIABLE
 
 Count = Annotated[

@@ -11,11 +11,12 @@ import typer
 from gtrack.cli.reading import RunRef
 from gtrack.cli.session import directory, examples, note, open_project, resolve, write
 from gtrack.errors import CommitFailed, GTrackError, UsageError
+from gtrack.formats.words import plural
 from gtrack.ops.ci_files import Host, write_ci_file
 from gtrack.ops.edit import edit_notes, edit_tags
 from gtrack.ops.server.init import branch_at, initialise_server
 from gtrack.project import Project, initialise
-from gtrack.render.values import harmless, plural, printable
+from gtrack.render.values import harmless, printable
 
 
 def tag(

@@ -12,13 +12,14 @@ from gtrack.cli import model_views
 from gtrack.cli.reading import Csv, Json, Markdown, one_format
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import UsageError
+from gtrack.formats.words import plural
 from gtrack.ops.load_model import open_pyfunc
 from gtrack.ops.model_stages import placings
 from gtrack.ops.predict import predict_table, write_whole
 from gtrack.render.data import rows_csv, to_json
 from gtrack.render.markdown import columns_markdown
 from gtrack.render.models import model_columns, model_data, model_rows, write_models
-from gtrack.render.values import plural, printable
+from gtrack.render.values import printable
 
 _STDOUT = "-"
 

@@ -11,6 +11,7 @@ import typer
 
 from gtrack.cli.session import note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
+from gtrack.formats.words import plural
 from gtrack.git.remotes import default_remote
 from gtrack.ops.predict import write_whole
 from gtrack.ops.proposals.apply import apply
@@ -31,7 +32,6 @@ from gtrack.render.proposal import (
     proposal_data,
     write_check,
 )
-from gtrack.render.values import plural
 
 Propose = Annotated[bool, typer.Option("--propose", help=f"Write it into {PATH} instead, for a pull request.")]
 Check = Annotated[bool, typer.Option("--check", help=f"Judge what {PATH} of HEAD proposes; without MODEL and STAGE.")]

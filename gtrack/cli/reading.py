@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gtrack.cli.session import complete_run, examples, note, now, open_project, out, ready_index, resolve, write
 from gtrack.errors import FormatError, UsageError
+from gtrack.formats.words import size
 from gtrack.git.repo import Repository
 from gtrack.ops import code as codes
 from gtrack.ops.compare import compare
@@ -40,7 +41,7 @@ from gtrack.render.markdown import columns_markdown, comparison_markdown
 from gtrack.render.progress import ProgressStages
 from gtrack.render.report import write_report
 from gtrack.render.status import write_status
-from gtrack.render.values import harmless, printable, size
+from gtrack.render.values import harmless, printable
 
 _ON_A_SCREEN = 30
 

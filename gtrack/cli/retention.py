@@ -13,6 +13,7 @@ from rich.console import Console
 from gtrack.cli.reading import Json, shown_limit
 from gtrack.cli.session import complete_run, examples, note, now, open_project, out, ready_index, resolve, write
 from gtrack.errors import UsageError
+from gtrack.formats.words import plural
 from gtrack.git.refs import list_refs
 from gtrack.ops import remove
 from gtrack.ops.retention.apply import Applied, apply_retention
@@ -33,7 +34,7 @@ from gtrack.render.retention import (
     write_purge,
     write_removed,
 )
-from gtrack.render.values import plural, printable
+from gtrack.render.values import printable
 
 _RESTORABLE = 20
 

@@ -18,6 +18,7 @@ import typer.core
 
 from gtrack.cli.session import directory, examples, note, open_project
 from gtrack.errors import GTrackError, UsageError
+from gtrack.formats.words import plural
 from gtrack.launch.given import read_given
 from gtrack.launch.launch import LaunchRequest, LaunchResult, launch
 from gtrack.launch.parameters import discover
@@ -25,7 +26,7 @@ from gtrack.launch.process import Console, signal_name
 from gtrack.launch.signals import Stopped
 from gtrack.launch.target import Target
 from gtrack.records import Status
-from gtrack.render.values import duration, metric, plural, printable
+from gtrack.render.values import duration, metric, printable
 
 _AFTER = "gtrack.after"
 _MOST_METRICS = 8

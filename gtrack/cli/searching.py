@@ -10,6 +10,7 @@ import typer
 from gtrack.cli.reading import Csv, Json, Markdown, Where, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, ready_index, write
 from gtrack.errors import UsageError
+from gtrack.formats.words import plural, size
 from gtrack.ops.experiments import list_experiments
 from gtrack.ops.listing import ColumnSpec, Listing, list_runs
 from gtrack.ops.search import Choice, best_runs
@@ -18,7 +19,7 @@ from gtrack.render.data import rows_csv, run_data, to_csv, to_json
 from gtrack.render.groups import experiment_columns, experiment_data, experiment_rows, write_experiments
 from gtrack.render.listing import listing_columns, write_listing
 from gtrack.render.markdown import columns_markdown
-from gtrack.render.values import duration, plural, size
+from gtrack.render.values import duration
 
 _BEST = 5
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from gtrack.cli.reading import Json
 from gtrack.cli.session import complete_run, examples, open_project, out, resolve, write
 from gtrack.errors import GTrackError, UsageError
+from gtrack.formats.words import plural
 from gtrack.ops.checks.verify_registry import Verification, verify_registry
 from gtrack.ops.checks.verify_runs import RunVerification, verify_runs
 from gtrack.project import Project
 from gtrack.render.data import to_json
 from gtrack.render.progress import ProgressLine, ProgressStages
-from gtrack.render.values import plural
 from gtrack.render.verification import (
     run_verification_data,
     verification_data,

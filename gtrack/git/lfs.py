@@ -113,11 +113,11 @@ def adopt(repo: Repository, path: Path, pointer: Pointer) -> None:
     try:
         _link_or_copy(path, temporary)
         temporary.chmod(READ_ONLY)
-        _fsync(temporary)
+        sync(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    _fsync(target.parent)
+    sync(target.parent)
 
 
 def put_aside(repo: Repository, oid: str) -> Path:
@@ -141,7 +141,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer, _CHUNK)
 
 
-def _fsync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or what a directory lists, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.checks.audit import Deed
 from gtrack.render.models import who
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import iso, plural, printable
+from gtrack.render.values import iso, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.render.table import write_line
-from gtrack.render.values import plural, printable
+from gtrack.render.values import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

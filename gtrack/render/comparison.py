@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.code import CodeChange, FileChange
 from gtrack.ops.compare import ABSENT, Change, Comparison, InputRow, MetricRow, Row, same
 from gtrack.ops.compare import Cell as CellValue
 from gtrack.records import Run, Value
 from gtrack.render.listing import status_cell
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, cut_middle, duration, iso, metric, plural, printable, relative, signed, value
+from gtrack.render.values import age, cut_middle, duration, iso, metric, printable, relative, signed, value
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.compare import ABSENT
 from gtrack.ops.experiments import ExperimentSummary
 from gtrack.ops.group import Group, Grouping, Spread
 from gtrack.records import Status
 from gtrack.render.listing import STATUS_STYLES
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, iso, metric, plural, printable, value
+from gtrack.render.values import age, iso, metric, printable, value
 
 if TYPE_CHECKING:
     from rich.console import Console

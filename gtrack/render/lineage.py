@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural, size
 from gtrack.models.info import PYTHON_FUNCTION
 from gtrack.models.schema import Column as SchemaColumn
 from gtrack.models.schema import Schema
@@ -29,7 +30,7 @@ from gtrack.render.report import (
     write_params,
 )
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_line, write_table
-from gtrack.render.values import age, duration, iso, moment, plural, printable, size
+from gtrack.render.values import age, duration, iso, moment, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.compare import ABSENT
 from gtrack.ops.listing import ColumnSpec, Listing, column_value
 from gtrack.records import Run, Status, is_of_training
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, cut_middle, duration, iso, metric, plural, printable, value
+from gtrack.render.values import age, cut_middle, duration, iso, metric, printable, value
 
 if TYPE_CHECKING:
     from rich.console import Console

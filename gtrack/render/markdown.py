@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from gtrack.formats.words import plural
 from gtrack.ops.code import CodeChange
 from gtrack.ops.compare import ABSENT, Comparison, InputRow, MetricRow, Row
 from gtrack.records import Run
 from gtrack.render.comparison import BETTER, WORSE, change_texts, run_titles, sign, text
 from gtrack.render.table import Column
-from gtrack.render.values import duration, iso, metric, plural, printable, value
+from gtrack.render.values import duration, iso, metric, printable, value
 
 # What GitHub would read as a table border, HTML, emphasis, code, a link, a mention or an escape.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~@#&])")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.compare_versions import VersionComparison, title
 from gtrack.ops.model_overview import ModelOverview
 from gtrack.records import ModelVersion, Number, is_of_training, usual_goal
@@ -18,7 +19,7 @@ from gtrack.render.data import comparison_data
 from gtrack.render.markdown import columns_markdown, comparison_markdown
 from gtrack.render.models import DEPRECATED, OTHER_STAGE, STAGE_STYLES, model_data, run_id, version_data, when, who
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import metric, plural, printable
+from gtrack.render.values import metric, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.model_stages import Placing
 from gtrack.records import ModelVersion, RegisteredModel
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, iso, metric, plural, printable
+from gtrack.render.values import age, iso, metric, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from gtrack.formats.stages_file import Wanted
+from gtrack.formats.words import plural
 from gtrack.ops.compare_versions import title
 from gtrack.ops.proposals.apply import Applied
 from gtrack.ops.proposals.check import Check, Finding
@@ -24,7 +25,7 @@ from gtrack.render.comparison import metric_columns
 from gtrack.render.markdown import columns_markdown, escape
 from gtrack.render.model_versions import version_comparison_markdown
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_line, write_table
-from gtrack.render.values import metric, plural, printable
+from gtrack.render.values import metric, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

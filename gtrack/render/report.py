@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
+from gtrack.formats.words import plural, size
 from gtrack.ops.listing import list_runs
 from gtrack.ops.report import RunReport
 from gtrack.records import Artifact, CodeState, Input, Number, Run, Value
 from gtrack.render.listing import listing_columns, status_cell
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_line, write_pairs, write_table
-from gtrack.render.values import age, cut_middle, duration, metric, moment, plural, printable, size, sparkline, value
+from gtrack.render.values import age, cut_middle, duration, metric, moment, printable, sparkline, value
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural, size
 from gtrack.ops.remove import RemovedRun
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, iso, plural, printable, size
+from gtrack.render.values import age, iso, printable
 from gtrack.store.purge import BACKUPS
 from gtrack.store.run_sizes import Bytes
 

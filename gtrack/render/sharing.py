@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural, size
 from gtrack.render.table import DIM, write_line
-from gtrack.render.values import iso, plural, printable, size
+from gtrack.render.values import iso, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

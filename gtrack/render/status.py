@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.status import StatusReport
 from gtrack.render.listing import STATUS_STYLES, status_cell
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_line, write_table
-from gtrack.render.values import age, plural, printable
+from gtrack.render.values import age, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

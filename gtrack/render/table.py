@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from gtrack.render.values import cut, cut_middle, plural
+from gtrack.formats.words import plural
+from gtrack.render.values import cut, cut_middle
 
 if TYPE_CHECKING:
     from rich.console import Console

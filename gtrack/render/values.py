@@ -101,18 +101,6 @@ def relative(ratio: float) -> str:
     return f"{percent:+.1g}%" if percent and float(text) == 0 else f"{text}%"
 
 
-def size(count: int) -> str:
-    """Return a number of bytes in decimal units: ``912 B``, ``1.2 kB``, ``45 MB``."""
-    if count < 1000:
-        return f"{count} B"
-    amount, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 999.5:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
-
-
 def duration(seconds: float | None) -> str:
     """Return a time span: ``120ms``, ``1.9s``, ``42s``, ``3m05s``, ``2h03m``, ``3d04h``; empty when not known."""
     if seconds is None:
@@ -225,11 +213,6 @@ def _end(text: str, width: int) -> str:
     while cell_len(text) > width:
         text = text[1:]
     return text
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 run``, ``1,797 rows``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 # What changes only the look of the text after it: select graphic rendition (ECMA-48, 8.3.117).

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from gtrack.formats.words import plural
 from gtrack.ops.checks.findings import Severity
 from gtrack.render.table import DIM, write_line
-from gtrack.render.values import plural, printable
+from gtrack.render.values import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gtrack.formats.words import plural
 from gtrack.ops.watch import Standing
 from gtrack.render.table import DIM, Cell, Column, write_left_out, write_line, write_table
-from gtrack.render.values import age, duration, metric, plural, printable, sparkline
+from gtrack.render.values import age, duration, metric, printable, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -98,23 +98,6 @@ def test_relative(ratio: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (12_345, "12 kB"),
-        (999_600, "1.0 MB"),
-        (45_000_000, "45 MB"),
-        (1_100_000_000, "1.1 GB"),
-        (10**16, "10000 TB"),
-    ],
-)
-def test_size(count: int, text: str) -> None:
-    assert values.size(count) == text
-
-
-@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (None, ""),
@@ -206,8 +189,3 @@ def test_cut(text: str, width: int, end: str, middle: str) -> None:
 def test_output_keeps_its_colours_and_loses_what_steers() -> None:
     text = "a\tb\r\n\x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b[2J 10%\r20%"
     assert values.harmless(text) == "a\tb\n\x1b[1;31mred\x1b[0m \\x1b]0;title\\x07 \\x1b[2J 10%\\r20%"
-
-
-@pytest.mark.parametrize(("count", "text"), [(0, "0 runs"), (1, "1 run"), (1797, "1,797 runs")])
-def test_plural(count: int, text: str) -> None:
-    assert values.plural(count, "run") == text

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from gtrack.formats.words import plural
 from gtrack.git.promisor import commits_here, is_partial
 from gtrack.git.refs import tracked
 from gtrack.git.worktree import checked_out
-from gtrack.ops.checks.symptoms import Symptom, broken, counted, well
+from gtrack.ops.checks.symptoms import Symptom, broken, well
 from gtrack.ops.checks.walk import walk
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def branch(project: Project) -> Iterator[Symptom]:
     count = sum(1 for _ in walk(repo, tip))
     missing = [] if is_partial(repo) else _missing(repo, tip)
     if missing:
-        text = f"{config.branch}: {counted(len(missing), 'object')} of its runs not here, {missing[0][:10]} among them"
+        text = f"{config.branch}: {plural(len(missing), 'object')} of its runs not here, {missing[0][:10]} among them"
         yield broken(_TOPIC, text, "git fsck; another clone may have them: git fetch from it")
         return
     text = f"{config.branch}; runs: {len(project.store.branch().locations()):,}, commits of the branch: {count:,}"

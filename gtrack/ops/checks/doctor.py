@@ -46,7 +46,7 @@ _EXAMINED: tuple[tuple[str, Examine], ...] = (
     ("locks", upkeep.locks),
     ("pushes after runs", upkeep.auto_push),
     ("backups", upkeep.backup_refs),
-    ("size", upkeep.size),
+    ("size", upkeep.disk_use),
     ("disk", upkeep.disk),
 )
 

@@ -12,13 +12,14 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError
+from gtrack.formats.words import plural
 from gtrack.git.lfs import MAX_POINTER, Pointer, is_here
 from gtrack.git.lfs_remote import is_installed
 from gtrack.git.promisor import commits_here, is_partial, promisor_remotes, sizes_here
 from gtrack.git.refs import list_refs
 from gtrack.git.remotes import list_remote_refs, without_secrets
 from gtrack.git.repo import command_at
-from gtrack.ops.checks.symptoms import Symptom, broken, counted, noted, well
+from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
 from gtrack.ops.large.transfer import pointers_between
 from gtrack.store.large.stores import open_store
 from gtrack.store.purge import newest_twin, twin_of
@@ -167,7 +168,7 @@ def _compared(project: Project, name: str, there: str | None) -> Symptom:
 
 def _steps(repo: Repository, older: str, newer: str) -> str:
     count = repo.run("rev-list", "--first-parent", "--count", newer, f"^{older}").decode().strip()
-    return counted(int(count), "commit")
+    return plural(int(count), "commit")
 
 
 def _is_in(repo: Repository, older: str, newer: str) -> bool:
@@ -182,7 +183,7 @@ def large(project: Project) -> Iterator[Symptom]:
     repo, tip = project.repo, project.store.tip()
     pointers = _pointers(repo, tip) if tip is not None else []
     absent = [pointer for pointer in pointers if not is_here(repo, pointer)]
-    text = f"{counted(len(pointers), 'large artifact')} in the runs, {len(absent):,} of them not here"
+    text = f"{plural(len(pointers), 'large artifact')} in the runs, {len(absent):,} of them not here"
     topic = "large artifacts"
     if absent:
         yield noted(topic, text, "gtrack get RUN")
@@ -223,7 +224,7 @@ def _not_pushed(project: Project, tip: str | None) -> Iterator[Symptom]:
         name = ref.removeprefix("refs/gtrack/seen/").removesuffix(f"/{branch_}")
         waiting = pointers_between(repo, oid, tip) if tip is not None and tip != oid else []
         if waiting:
-            text = f"not with {name}, made since the last push to it: {counted(len(waiting), 'large artifact')}"
+            text = f"not with {name}, made since the last push to it: {plural(len(waiting), 'large artifact')}"
             yield noted("large artifacts", text, f"gtrack push {name}")
 
 

@@ -84,8 +84,3 @@ def on_one_line(text: str) -> str:
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     ended = [line if line.endswith((".", ":", ";", ",")) else f"{line};" for line in lines[:-1]]
     return " ".join([*ended, *lines[-1:]])
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

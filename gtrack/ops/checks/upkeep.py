@@ -13,8 +13,9 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from gtrack.config import DIRECTORY
+from gtrack.formats.words import plural, size
 from gtrack.git.lfs import storage
-from gtrack.ops.checks.symptoms import Symptom, broken, counted, noted, well
+from gtrack.ops.checks.symptoms import Symptom, broken, noted, well
 from gtrack.store.auto_push import AutoPush
 from gtrack.store.index_file import known_tip
 from gtrack.store.index_schema import VERSION
@@ -27,10 +28,8 @@ _STALE_SECONDS = 600.0
 _BUSY_SECONDS = 5.0
 _LOOSE, _PACKS = 6700, 50  # gc.auto and gc.autoPackLimit: from there on git packs by itself
 _LITTLE, _FULL = 1 << 30, 1 << 23
-_UNITS = ("B", "KB", "MB", "GB")
 _KILO = 1024
 _NAMED = 3
-_TEN = 10
 
 
 def index(project: Project) -> Iterator[Symptom]:
@@ -52,9 +51,9 @@ def index(project: Project) -> Iterator[Symptom]:
     elif meta.get("version") != str(VERSION) or meta.get("ref") != project.config.ref:
         yield noted("index", "of another version or branch: the next question builds it anew")
     elif tip != (project.store.tip() or ""):
-        yield well("index", f"{_size(path.stat().st_size)}; the next question brings it up to date")
+        yield well("index", f"{size(path.stat().st_size)}; the next question brings it up to date")
     else:
-        yield well("index", f"{_size(path.stat().st_size)}, up to date")
+        yield well("index", f"{size(path.stat().st_size)}, up to date")
 
 
 def live(project: Project) -> Iterator[Symptom]:
@@ -80,11 +79,11 @@ def locks(project: Project) -> Iterator[Symptom]:
             seconds = now - path.stat().st_mtime
         except OSError:  # it is gone
             continue
-        text = f"{path} is {counted(round(seconds / 60), 'minute')} old: it stops git, if nothing runs that holds it"
+        text = f"{path} is {plural(round(seconds / 60), 'minute')} old: it stops git, if nothing runs that holds it"
         if seconds > _STALE_SECONDS:
             yield broken("locks", text, f"rm {quote(str(path))}")
         elif seconds > _BUSY_SECONDS:
-            age = counted(round(seconds), "second")
+            age = plural(round(seconds), "second")
             text = f"{path} is {age} old: a git that runs holds it, or one that was killed has left it"
             yield noted("locks", text, f"wait for that git; if there is none: rm {quote(str(path))}")
 
@@ -110,18 +109,18 @@ def backup_refs(project: Project) -> Iterator[Symptom]:
         yield well("backups", text)
 
 
-def size(project: Project) -> Iterator[Symptom]:
+def disk_use(project: Project) -> Iterator[Symptom]:
     """Examine how much room git takes, and whether it is time to pack."""
     said = project.repo.run("count-objects", "-v").decode(errors="replace").splitlines()
     facts = {key: int(value) for key, _, value in (line.partition(": ") for line in said) if value.isdigit()}
     loose, packs = facts.get("count", 0), facts.get("packs", 0)
     taken = (facts.get("size", 0) + facts.get("size-pack", 0)) * _KILO
     large = _taken(storage(project.repo) / "objects")
-    text = f"loose objects: {loose:,}, packs: {packs:,} ({_size(taken)}), large artifacts: {_size(large)}"
+    text = f"loose objects: {loose:,}, packs: {packs:,} ({size(taken)}), large artifacts: {size(large)}"
     due = loose > _LOOSE or packs > _PACKS
     yield noted("size", f"{text}; it is time to pack", "git maintenance run") if due else well("size", text)
     if facts.get("garbage"):
-        text = f"{counted(facts['garbage'], 'file')} left over among git's objects"
+        text = f"{plural(facts['garbage'], 'file')} left over among git's objects"
         yield noted("size", text, "git prune --expire=2.weeks.ago")
 
 
@@ -134,7 +133,7 @@ def disk(project: Project) -> Iterator[Symptom]:
     if runs and not os.access(runs, os.W_OK):
         yield broken("disk", f"{runs} cannot be written to: no run can begin", _make_writable(runs))
     free = shutil.disk_usage(place).free
-    text = f"{_size(free)} free"
+    text = f"{size(free)} free"
     if free < _FULL:
         # git itself has to write to pack; the index is built anew when there is room again.
         rubbish = f"rm -f {quote(str(project.index.path))}; " if project.index.path.exists() else ""
@@ -160,10 +159,3 @@ def _taken(place: Path) -> int:
         for entry in os.scandir(directory)
         if entry.is_file(follow_symlinks=False)
     )
-
-
-def _size(count: float) -> str:
-    unit = 0
-    while count >= _KILO and unit < len(_UNITS) - 1:
-        count, unit = count / _KILO, unit + 1
-    return f"{count:.{0 if unit == 0 or count >= _TEN else 1}f} {_UNITS[unit]}"

@@ -20,11 +20,12 @@ from threading import Lock
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from gtrack.errors import ArtifactError, GitError
-from gtrack.git.lfs import READ_ONLY, Pointer, digest_of, is_here, object_path, storage
+from gtrack.formats.words import size
+from gtrack.git.lfs import READ_ONLY, Pointer, digest_of, is_here, object_path, storage, sync
 from gtrack.git.lfs_remote import fetch_objects, push_objects
 from gtrack.git.remotes import without_secrets
 from gtrack.store.large.copying import chunks
-from gtrack.store.large.stores import Store, check_digest, open_store, sweep, sync
+from gtrack.store.large.stores import Store, check_digest, open_store, sweep
 
 if TYPE_CHECKING:
     from gtrack.config import Config
@@ -129,13 +130,9 @@ def _check_space(repo: Repository, missing: Sequence[Wanted]) -> None:
     free = shutil.disk_usage(place).free
     if needed + _SPARE > free:
         raise ArtifactError(
-            f"{_names(missing)}: {_megabytes(needed)} are not here, and {place} has {_megabytes(free)} free, of which "
-            f"{_megabytes(_SPARE)} stay free for git."
+            f"{_names(missing)}: {size(needed)} are not here, and {place} has {size(free)} free, of which "
+            f"{size(_SPARE)} stay free for git."
         )
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
 
 
 def _not_to_be_had(missing: Sequence[Wanted], looked: Sequence[str]) -> ArtifactError:

@@ -17,7 +17,7 @@ from threading import Semaphore
 from typing import Any, Protocol
 
 from gtrack.errors import ArtifactError
-from gtrack.git.lfs import READ_ONLY, Pointer, digest_of
+from gtrack.git.lfs import READ_ONLY, Pointer, digest_of, sync
 from gtrack.git.remotes import without_secrets
 from gtrack.store.large.copying import chunks, copy_hashed
 from gtrack.store.large.s3_parts import AT_ONCE, put_in_parts
@@ -250,15 +250,6 @@ def sweep(directory: Path, seconds: float) -> None:
         with suppress(OSError):  # another process is quicker, or it is another user's
             if entry.stat(follow_symlinks=False).st_mtime < before:
                 Path(entry.path).unlink()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or what a directory lists, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(url: str, error: Exception) -> ArtifactError:
