@@ -194,13 +194,17 @@ class Child:
             if exit_fd is not None:
                 cleanup.callback(os.close, exit_fd)
                 selector.register(exit_fd, selectors.EVENT_READ)
+            if self._signals.wakeup is not None:
+                selector.register(self._signals.wakeup, selectors.EVENT_READ, self._signals)
             ended = said = False
             while self._open and not ended:
                 ready = selector.select(_POLL if exit_fd is None else QUIET if said else None)
-                self._copy_ready(ready, selector)
-                if said and not ready and self._quiet is not None:
-                    self._quiet()
-                said = bool(ready)
+                if self._copy_ready(ready, selector):
+                    said = True
+                elif said and not ready:
+                    said = False
+                    if self._quiet is not None:
+                        self._quiet()
                 ended = any(key.fd == exit_fd for key, _ in ready) or (
                     exit_fd is None and self._popen.poll() is not None
                 )
@@ -209,13 +213,19 @@ class Child:
                 selector.unregister(exit_fd)
             self._finish(selector)
 
-    def _copy_ready(self, ready: Sequence[tuple[selectors.SelectorKey, int]], selector: selectors.BaseSelector) -> None:
+    def _copy_ready(self, ready: Sequence[tuple[selectors.SelectorKey, int]], selector: selectors.BaseSelector) -> bool:
+        """Carry what waits in the streams that are ready; return whether any was."""
+        heard = False
         for key, _ in ready:
-            stream = key.data
-            if isinstance(stream, _Stream) and not self._copy(stream, _CHUNK):
-                selector.unregister(stream.source)
-                os.close(stream.source)
-                self._open.discard(stream)
+            if isinstance(key.data, Signals):
+                key.data.awake()
+            elif isinstance(key.data, _Stream):
+                heard = True
+                if not self._copy(key.data, _CHUNK):
+                    selector.unregister(key.data.source)
+                    os.close(key.data.source)
+                    self._open.discard(key.data)
+        return heard
 
     def _wait(self, exit_fd: int | None) -> None:
         # Not Popen.wait(): a signal handler that asks for the child's state would find its lock taken.
@@ -223,7 +233,9 @@ class Child:
             if exit_fd is None:
                 time.sleep(_POLL)
             else:
-                select.select([exit_fd], [], [])
+                wakeup = self._signals.wakeup
+                select.select([exit_fd] if wakeup is None else [exit_fd, wakeup], [], [])
+                self._signals.awake()
 
     def _finish(self, selector: selectors.BaseSelector) -> None:
         """Carry what the child wrote before it ended, and for a short while what others write in its name."""

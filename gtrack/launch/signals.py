@@ -11,6 +11,7 @@ When it has died of the signal, everyone got it.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -57,12 +58,16 @@ class Signals:
         received: the signals that asked to stop, in order.
         on_resize: called when the terminal's size has changed.
         leave_write: set while an endless write may be left by ``Abandoned``.
+        wakeup: a file descriptor that becomes readable with each signal; None where no signals are taken. Who waits in
+            the system waits for it as well: Python runs no handler for a signal that came just before the wait began.
     """
 
     def __init__(self) -> None:
         self.received: list[int] = []
         self.on_resize: Callable[[], None] | None = None
         self.leave_write = False
+        self.wakeup: int | None = None
+        self._wakers: tuple[int, int] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._held: list[int] | None = None
         self._over = False
@@ -72,6 +77,10 @@ class Signals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
+            self.wakeup, waker = os.pipe()
+            os.set_blocking(self.wakeup, False)
+            os.set_blocking(waker, False)
+            self._wakers = waker, signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
             for signum in (*_STOPPING, signal.SIGWINCH):
                 # nohup and the background jobs of a script ignore signals on purpose; the child inherits that.
                 if signal.getsignal(signum) is not signal.SIG_IGN:
@@ -84,6 +93,18 @@ class Signals:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
         self._previous.clear()
+        if self.wakeup is not None and self._wakers is not None:
+            waker, before = self._wakers
+            signal.set_wakeup_fd(before)
+            os.close(waker)
+            os.close(self.wakeup)
+            self.wakeup = self._wakers = None
+
+    def awake(self) -> None:
+        """Take back what made ``wakeup`` readable: the handlers have run."""
+        if self.wakeup is not None:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.wakeup, 4096)
 
     def hold(self) -> None:
         """Keep signals until the child that is being started is attached."""

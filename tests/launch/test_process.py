@@ -201,16 +201,18 @@ def test_keys_and_prompts_work_on_a_terminal(tmp_path: Path, driver: list[str]) 
 
 
 def test_a_new_size_of_the_terminal_reaches_the_child(tmp_path: Path, driver: list[str]) -> None:
-    code = (
-        "import os, signal\n"  # os.write, as the signal may come in the middle of a print
-        "signal.signal(signal.SIGWINCH, lambda *_: os.write(1, f'{os.get_terminal_size()[:]}\\n'.encode()))\n"
+    code = (  # waits for the signal itself: a handler would not run for one that comes as a wait for input begins
+        "import os, signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\n"
+        "print('ready', flush=True)\n"
+        "while os.get_terminal_size()[:] != (120, 50):\n"  # the outer terminal's signal comes before the pty is resized
+        "    signal.sigwait([signal.SIGWINCH])\n"
+        "print(os.get_terminal_size()[:])"
     )
-    code += "print('ready', flush=True)\ninput()"
     with Terminal([*driver, *python(code)], cwd=tmp_path, columns=80, lines=24) as terminal:
         terminal.see(b"ready\r\n")
         terminal.resize(120, 50)
         terminal.see(b"(120, 50)")
-        terminal.press(b"\n")
         assert terminal.end() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -61,6 +62,22 @@ def start(driver: list[str], code: str, *, cwd: Path, new_group: bool = True) ->
 def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     output, _ = process.communicate(timeout=30)
     return process.returncode, output.decode().strip()
+
+
+@pytest.mark.quick
+def test_a_signal_ends_a_wait_that_it_came_just_before() -> None:
+    def waiting() -> bool:
+        assert signals.wakeup is not None
+        return bool(select.select([signals.wakeup], [], [], 0)[0])
+
+    with Signals() as signals:
+        assert not waiting()
+        signal.raise_signal(signal.SIGWINCH)  # its handler has run before select is called
+        assert waiting()
+        signals.awake()
+        assert not waiting()
+    assert signals.wakeup is None
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 @pytest.mark.quick
