@@ -51,6 +51,9 @@ settings.register_profile(
 settings.load_profile("gtrack")
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # the one that is installed; it is read when Keras is imported
+# One test process per core is what the machine has. Threads of OpenMP and of BLAS beside them wait for each other in a busy
+# loop, and make the fits of the small models here three times as slow. Read when a library is loaded, here and in children.
+os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 
 
 class Git(Protocol):
