@@ -36,6 +36,7 @@ class Config:
         auto_push: whether each run is pushed as soon as it is committed (``auto_push``: ``run`` or ``never``).
         retention: which runs are removed, as it was read (``retention.rules``); checked by ``ops.retention``.
         backup_days: for how many days what a purge took away can be brought back (``retention.backup_days``).
+        purgers: who may push a purged branch to a server with gtrack's hook (``retention.purgers``).
         environment_variables: further environment variables to record, by name or pattern (``environment.variables``).
         stages: what stages of the model registry demand, by stage, as it was read (``registry.stages``); checked by
             ``registry.stage_policy``.
@@ -53,6 +54,7 @@ class Config:
     auto_push: bool = False
     retention: tuple[Value, ...] = ()
     backup_days: float = 30
+    purgers: tuple[str, ...] = ()
     environment_variables: tuple[str, ...] = ()
     stages: Mapping[str, Value] = field(default_factory=dict)
     allowed_signers: str | None = None
@@ -78,6 +80,7 @@ auto_push: never             # run: push each run as soon as it is committed
 retention:
   rules: []                  # which runs 'gtrack gc' removes; see docs/retention.md
   backup_days: 30            # for how long what 'gtrack gc --purge' took away can be brought back
+  purgers: []                # who may publish that on a server with gtrack's hook; see docs/server.md
 environment:
   variables: []              # further environment variables to record, by name or pattern (never secrets)
 registry:
@@ -92,7 +95,7 @@ _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "snapshot": ("max_file_mb",),
     "artifacts": ("lfs_above_mb", "lfs", "remote"),
     "auto_push": (),
-    "retention": ("rules", "backup_days"),
+    "retention": ("rules", "backup_days", "purgers"),
     "environment": ("variables",),
     "registry": ("stages", "allowed_signers"),
     "system": ("interval_seconds",),
@@ -149,6 +152,7 @@ def parse(data: bytes, where: str) -> Config:
         auto_push=section.choice("auto_push", ("never", "run")) == "run",
         retention=section.items("retention", "rules"),
         backup_days=section.amount("retention", "backup_days", 30),
+        purgers=section.texts("retention", "purgers"),
         environment_variables=section.texts("environment", "variables"),
         stages=section.mapping("registry", "stages"),
         allowed_signers=section.path("registry", "allowed_signers"),

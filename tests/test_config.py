@@ -16,7 +16,7 @@ snapshot:
   max_file_mb: 2.5
 artifacts: {lfs_above_mb: 0, lfs: ["*.ckpt"], remote: "s3://bucket/team"}
 auto_push: run
-retention: {rules: [{status: failed}], backup_days: 7}
+retention: {rules: [{status: failed}], backup_days: 7, purgers: [ana@x]}
 environment:
   variables: [MY_*, DEVICE]
 system:
@@ -35,6 +35,7 @@ def test_every_key() -> None:
         auto_push=True,
         retention=({"status": "failed"},),
         backup_days=7,
+        purgers=("ana@x",),
         environment_variables=("MY_*", "DEVICE"),
         system_interval=1,
     )
@@ -48,7 +49,8 @@ def test_what_is_left_out_has_its_default(text: str) -> None:
 
 def test_the_template_names_every_setting() -> None:
     keys = (
-        "branch experiment max_file_mb lfs_above_mb lfs remote auto_push rules backup_days variables interval_seconds"
+        "branch experiment max_file_mb lfs_above_mb lfs remote auto_push rules backup_days purgers variables "
+        "interval_seconds"
     )
     for key in (f"{key}:" for key in keys.split()):
         assert key in TEMPLATE

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import stat
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +81,8 @@ def is_here(repo: Repository, pointer: Pointer) -> bool:
 
 def digest_of(path: Path) -> tuple[str, int]:
     """Return the sha256 and the size in bytes of what a file holds."""
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and readers of runs know pointers only
+
     digest, size = sha256(), 0
     with path.open("rb", buffering=0) as source:
         while chunk := source.read(_CHUNK):
@@ -109,7 +109,7 @@ def adopt(repo: Repository, path: Path, pointer: Pointer) -> None:
     if is_here(repo, pointer) and (target.samefile(path) or digest_of(target)[0] == pointer.oid):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f"{target.name}.{os.urandom(4).hex()}")
     try:
         _link_or_copy(path, temporary)
         temporary.chmod(READ_ONLY)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class FastImport:
         self._repo = repo
         self._marks = 0
         self._commits: list[str] = []
-        self._branch = f"refs/gtrack/import/{secrets.token_hex(8)}"
+        self._branch = f"refs/gtrack/import/{os.urandom(8).hex()}"
         self.oids: dict[str, str] = {}
         """Mark to id of every commit, once the stream has ended."""
 

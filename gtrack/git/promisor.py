@@ -127,19 +127,20 @@ def write_tree(repo: Repository, files: Mapping[str, Entry]) -> str:
     return repo.run("mktree", "--missing", "-z", stdin=stdin).decode().strip()
 
 
-def prefetch(repo: Repository, oids: Sequence[str], tell: Tell = lambda *_: None) -> int:
+def prefetch(repo: Repository, oids: Sequence[str], tell: Tell = lambda *_: None, *, absent: bool = False) -> int:
     """Bring those of these blobs that a partial clone left out, in one request, and return how many they were.
 
     Args:
         repo: the repository; nothing happens in a whole one.
         oids: ids of blobs, here or not.
         tell: is told how far git is.
+        absent: whether it is known that none of them is here.
 
     Raises:
         ObjectsMissing: they are not here, and no remote that has left them out gives them.
     """
     remotes = promisor_remotes(repo)
-    wanted = missing(repo, oids) if remotes else set()
+    wanted = set() if not remotes else set(oids) if absent else missing(repo, oids)
     count, said = len(wanted), []
     for remote in remotes:
         if not wanted:

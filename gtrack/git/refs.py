@@ -61,6 +61,11 @@ def tracked(repo: Repository, branch: str) -> str | None:
     return found.get(f"refs/remotes/origin/{branch}") or next(iter(found.values()), None)
 
 
+def newest(repo: Repository, branch: str) -> str | None:
+    """Return the newest commit of a branch; in a clone that has no such branch yet, of the one it was cloned from."""
+    return repo.resolve(f"refs/heads/{branch}") or tracked(repo, branch)
+
+
 def branch_with(repo: Repository, commit: str, branches: Sequence[str]) -> str | None:
     """Return the first of ``branches`` from which a commit can be reached, here or on a remote; None when from none of them.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,13 @@ _DENIED = re.compile(
     r"Authentication failed|could not read (?:Username|Password)|Permission denied|terminal prompts disabled"
     r"|Host key verification failed"
     r"|HTTP (?:401|403)|error: 403"
+)
+_NOT_THERE = re.compile(
+    r"does not appear to be a git repository|[Rr]epository .*not found|does not exist|No such file or directory"
+    r"|Could not resolve host|HTTP 404|error: 404"
+)
+_NO_WAY = re.compile(
+    r"Failed to connect|Connection (?:refused|reset|timed out)|Network is unreachable|no answer within"
 )
 
 
@@ -281,12 +289,24 @@ def unreachable(remote: str, done: str, err: bytes) -> GitError:
     """Return the error that a remote cannot be ``done`` (``fetched from``, say) with, of what git wrote to stderr."""
     said = without_secrets(_sentence(err.decode(errors="replace"))) or "it says nothing"
     remote = without_secrets(remote)
-    hint = (
-        " Let git keep the credentials (git help credentials), or do it once by hand." if _DENIED.search(said) else ""
-    )
-    if hint and done == _PUSHED:
-        hint += " Or you are not one of those who may push there."
-    return GitError(f"The remote {remote} cannot be {done}: {said}{hint}")
+    hint = _hint(remote, done, said)
+    stop = "." if hint and not said.endswith((".", "!", "?")) else ""
+    return GitError(f"The remote {remote} cannot be {done}: {said}{stop}{hint}")
+
+
+def _hint(remote: str, done: str, said: str) -> str:
+    """Return what to do about a remote that cannot be used."""
+    if _DENIED.search(said):
+        mine = " Or you are not one of those who may push there." if done == _PUSHED else ""
+        return f" Let git keep the credentials (git help credentials), or do it once by hand.{mine}"
+    if _NOT_THERE.search(said):
+        if _PLACE.search(remote):
+            return " Is the address right?"
+        where = f"git remote get-url {shlex.quote(remote)}"
+        return (
+            f" Is the address right? '{where}' shows it, and 'git remote set-url {shlex.quote(remote)} URL' changes it."
+        )
+    return " When it can be reached, do this again." if _NO_WAY.search(said) else ""
 
 
 def _sentence(err: str) -> str:

@@ -1,8 +1,8 @@
 """Find a repository and run git in it.
 
-Every git process is started here, by GitPython's command layer: with the inherited ``GIT_*`` variables that name another
-repository taken away (inside a hook they point at the wrong index), hooks and automatic maintenance off, and objects and refs
-fsynced (git's default leaves loose objects out: https://git-scm.com/docs/git-config#Documentation/git-config.txt-corefsync).
+Every git process is started here: with the inherited ``GIT_*`` variables that name another repository taken away (inside a hook
+they point at the wrong index), messages in English, hooks and automatic maintenance off, and objects and refs fsynced (git's
+default leaves loose objects out: https://git-scm.com/docs/git-config#Documentation/git-config.txt-corefsync).
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO
 
 from gtrack.errors import GitError, NotARepository, UsageError
-
-if TYPE_CHECKING:
-    from git.cmd import Git
 
 # What `git rev-parse --local-env-vars` lists, less the GIT_CONFIG_* that carry a user's own settings (safe.directory in CI).
 _INHERITED = (
@@ -56,7 +53,8 @@ _SETTINGS = {
     "gc.auto": "0",
     "color.ui": "false",
 }
-_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_ENVIRONMENT = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_NOTHING: Mapping[str, str] = {}
 _BATCH = 200  # requests in flight; 200 names of 200 bytes fit a pipe, so neither side can wait for the other
 
 
@@ -72,12 +70,11 @@ class GitObject:
 class CatFile:
     """A persistent ``git cat-file --batch``: any object or revision by name, without a process each.
 
-    GitPython's own helper for this parses SHA-1 ids only, so the process is its, the reading ours.
     Safe to use from several threads: requests take turns.
     """
 
-    def __init__(self, git: Git, command: list[str]) -> None:
-        self._git = git
+    def __init__(self, directory: Path, command: list[str]) -> None:
+        self._directory = directory
         self._command = command
         self._lock = threading.Lock()
         self._process: Popen[bytes] | None = None
@@ -96,6 +93,24 @@ class CatFile:
                 found = self._exchange(pending[at : at + _BATCH])
             yield from found
 
+    def stream(self, names: Sequence[str]) -> Iterator[GitObject | None]:
+        """Yield what ``many`` does, one at a time from a process of its own: git unpacks the next ones while one is looked at.
+
+        Args:
+            names: ids of objects.
+        """
+        parts = [names[at : at + _BATCH // 2] for at in range(0, len(names), _BATCH // 2)]
+        process = _start(self._directory, self._command)
+        try:
+            for at in range(len(parts) + 1):
+                if at < len(parts):
+                    self._send(process, parts[at])
+                for _ in parts[at - 1] if at else ():
+                    yield self._read(process)
+        finally:
+            process.kill()
+            _hang_up(process, os.getpid())
+
     def close(self) -> None:
         """End the process; the next request starts a new one. It is also ended when this object is collected."""
         self._process = None
@@ -103,13 +118,9 @@ class CatFile:
             self._end()
 
     def _exchange(self, names: list[str]) -> list[GitObject | None]:
-        for name in names:
-            if "\n" in name or name.startswith("-"):
-                raise UsageError(f"{name!r} is no name of a git object.")
         process = self._running()
         try:
-            _pipe(process.stdin).write("".join(f"{name}\n" for name in names).encode())
-            _pipe(process.stdin).flush()
+            self._send(process, names)
             return [self._read(process) for _ in names]
         except BaseException:  # whatever happened, an exchange cut short leaves answers in the pipe
             self._process = None
@@ -117,9 +128,16 @@ class CatFile:
             process.communicate()
             raise
 
+    def _send(self, process: Popen[bytes], names: Iterable[str]) -> None:
+        for name in names:
+            if "\n" in name or name.startswith("-"):
+                raise UsageError(f"{name!r} is no name of a git object.")
+        _pipe(process.stdin).write("".join(f"{name}\n" for name in names).encode())
+        _pipe(process.stdin).flush()
+
     def _running(self) -> Popen[bytes]:
         if self._process is None or self._owner != os.getpid():  # a forked child must not share its parent's pipe
-            self._process = _start(self._git, self._command, _ENVIRONMENT)
+            self._process = _start(self._directory, self._command)
             self._owner = os.getpid()
             self._end = weakref.finalize(self, _hang_up, self._process, self._owner)
             self._end.atexit = False  # runs that are open then are committed by another exit handler, maybe a later one
@@ -176,8 +194,7 @@ class Repository:
         self.git_dir = git_dir
         self.common_dir = common_dir
         self.null_oid = "0" * (64 if sha256 else 40)
-        self._git = _git_at(root or git_dir)
-        self.objects = CatFile(self._git, self._command("cat-file", "--batch"))
+        self.objects = CatFile(root or git_dir, self._command("cat-file", "--batch"))
 
     @classmethod
     def find(cls, start: Path) -> Repository:
@@ -190,16 +207,13 @@ class Repository:
         if not start.is_dir():
             raise NotARepository.at(str(start))
         question = ("--is-inside-work-tree", "--is-bare-repository", "--absolute-git-dir", "--path-format=absolute")
-        command = [*_prefix(), "git", "-C", str(start), "rev-parse", *question]
-        command += ["--git-common-dir", "--show-object-format", "--show-cdup"]
-        status, out, err = _git_at(start).execute(
-            command, with_extended_output=True, with_exceptions=False, stdout_as_string=False, env=_ENVIRONMENT
-        )
+        command = ["rev-parse", *question, "--git-common-dir", "--show-object-format", "--show-cdup"]
+        status, out, err = _answer_at(start, *command)
         if status != 0:
-            if "not a git repository" in err:
+            if b"not a git repository" in err:
                 raise NotARepository.at(str(start))
             raise GitError(f"git cannot use the repository at {start}: {_text(err)}")
-        inside, _bare, git_dir, common_dir, object_format, *cdup = os.fsdecode(out).split("\n")
+        inside, _bare, git_dir, common_dir, object_format, *cdup = os.fsdecode(out).removesuffix("\n").split("\n")
         root = (start / (cdup[0] if cdup else "")).resolve() if inside == "true" else None
         return cls(root, Path(git_dir), Path(common_dir), sha256=object_format == "sha256")
 
@@ -210,19 +224,14 @@ class Repository:
         Raises:
             GitError: git cannot.
         """
-        status, _, err = _git_at(path).execute(
-            [*_prefix(), "git", "-C", str(path), "init", "--quiet", *options],
-            with_extended_output=True,
-            with_exceptions=False,
-            env=_ENVIRONMENT,
-        )
+        status, _, err = _answer_at(path, "init", "--quiet", *options)
         if status != 0:
             raise GitError(f"git cannot make a repository at {path}: {_text(err)}")
         return cls.find(path)
 
-    def _command(self, *args: str, keep: Iterable[str] = ()) -> list[str]:
+    def _command(self, *args: str) -> list[str]:
         settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        return [*_prefix(keep), "git", "-C", str(self.root or self.git_dir), *settings, *args]
+        return ["git", "-C", str(self.root or self.git_dir), *settings, *args]
 
     def run(
         self,
@@ -267,11 +276,10 @@ class Repository:
             env: further environment variables of that process.
             asks: whether what git calls may ask something at the terminal, such as for the passphrase of a key.
         """
-        command = self._command(*args, keep=env or ())
-        return _start(self._git, command, {**_ENVIRONMENT, **(env or {})}, stdin=stdin, asks=asks)
+        return _start(self.root or self.git_dir, self._command(*args), env or {}, stdin=stdin, asks=asks)
 
     def start_detached(self, *args: str) -> None:
-        """Start git with the user's own settings, outlive it or be outlived; GitPython would end it with this process."""
+        """Start git with the user's own settings, outlive it or be outlived."""
         process = Popen(self.own_command(*args), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
         threading.Thread(target=process.wait, daemon=True).start()
 
@@ -312,36 +320,42 @@ def command_at(directory: Path, *args: str) -> list[str]:
     return [*_prefix(), "git", "-C", str(directory), *args]
 
 
+def _answer_at(directory: Path, *args: str) -> tuple[int, bytes, bytes]:
+    """Run git in a directory that need not be in a repository; return its exit code and what it wrote to stdout and stderr."""
+    place = directory.absolute()
+    process = _start(place, ["git", "-C", str(place), *args], stdin=False)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
 def _start(
-    git: Git, command: list[str], env: Mapping[str, str], *, stdin: bool = True, asks: bool = False
+    directory: Path, command: list[str], env: Mapping[str, str] = _NOTHING, *, stdin: bool = True, asks: bool = False
 ) -> Popen[bytes]:
-    # In a session of its own: Ctrl-C at the terminal is for the user's program, not for the git that keeps its runs.
-    own = not asks
-    process = git.execute(command, istream=PIPE if stdin else None, as_process=True, env=env, start_new_session=own)
-    child, process.proc = process.proc, None  # GitPython's wrapper would end the child when it is collected
-    if child is None:
-        raise GitError(f"git {command[-1]} could not be started.")
-    return cast("Popen[bytes]", child)
-
-
-def _git_at(directory: Path) -> Git:
+    inherited = {name: said for name, said in os.environ.items() if name not in _INHERITED}
+    # git begins where it is, before it goes to where ``-C`` says: the directory that this process is in may be gone.
+    place = directory if os.access(directory, os.X_OK) else None
     try:
-        from git.cmd import Git  # takes 45 ms
-    except ImportError as error:  # GitPython looks for git when it is imported
+        return Popen(
+            command,
+            cwd=place,
+            env={**inherited, **_ENVIRONMENT, **env},
+            stdin=PIPE if stdin else DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            # In a session of its own: Ctrl-C at the terminal is for the user's program, not for the git that keeps its runs.
+            start_new_session=not asks,
+        )
+    except FileNotFoundError as error:
+        if error.filename != command[0]:
+            raise
         raise GitError("There is no git on the PATH. Install it: https://git-scm.com/downloads.") from error
 
-    return Git(str(directory))
 
-
-def _prefix(keep: Iterable[str] = ()) -> list[str]:
-    """Return the words that take inherited repository variables away, but those that the caller sets for this call.
-
-    GitPython can add to an environment, not remove.
-    """
-    inherited = [name for name in _INHERITED if name in os.environ and name not in keep]
+def _prefix() -> list[str]:
+    """Return the words that take inherited repository variables away."""
+    inherited = [name for name in _INHERITED if name in os.environ]
     return ["env", *(word for name in inherited for word in ("-u", name))] if inherited else []
 
 
-def _text(stderr: str | bytes) -> str:
-    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr
-    return text.strip().removeprefix("fatal: ").removeprefix("error: ")
+def _text(stderr: bytes) -> str:
+    return stderr.decode(errors="replace").strip().removeprefix("fatal: ").removeprefix("error: ")

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import secrets
 import shutil
 import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,6 +156,8 @@ def _choose(root: Path, state: WorktreeState, max_file_bytes: int) -> tuple[list
 
 
 def _digest(path: Path) -> str:
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and few snapshots leave a file out
+
     digest = sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -167,7 +167,7 @@ def _digest(path: Path) -> str:
 
 def _tree_of(repo: Repository, root: Path, paths: list[str]) -> str:
     directory = repo.git_dir / "gtrack"
-    index = directory / f"index-{secrets.token_hex(8)}"
+    index = directory / f"index-{os.urandom(8).hex()}"
     env = {"GIT_INDEX_FILE": str(index)}
     behind = _behind_links(root, paths)
     try:

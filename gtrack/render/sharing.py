@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from gtrack.ops.sharing.pull import Pulled
     from gtrack.ops.sharing.push import Counted, Pushed
     from gtrack.ops.sharing.take_in import TakenIn
-    from gtrack.registry.renaming import Renamed
     from gtrack.registry.travel import Travelled
     from gtrack.store.merge.outcome import Conflict
+    from gtrack.store.purge import PurgeRecord
 
 _SHOWN = 10
 
 
 def write_pulled(console: Console, pulled: Pulled) -> None:
     """Write what came from a remote, and what it means for what is here."""
-    for line in _pulled(pulled):
+    for line in pulled_lines(pulled):
         write_line(console, Text(printable(line)))
     if pulled.large:
         what = f"{plural(pulled.large, 'large artifact')} ({size(pulled.large_bytes)})"
@@ -58,26 +58,11 @@ def problems_of(pulled: Pulled | None, pushed: Pushed | None = None) -> list[str
     # What conflicts when it is pulled is solved when it is pushed, or is told there.
     tags = pushed.tags if pushed is not None else pulled.tags if pulled is not None else None
     if pushed is not None:
-        found += [renumbered(one, pushed.remote) for one in pushed.tags.renamed]
+        found += [one.told(pushed.remote) for one in pushed.tags.renamed]
     found += tags.problems if tags is not None else ()
     if pushed is not None and pushed.lacking:
         found.append(_lacking(pushed))
     return found
-
-
-def renumbered(one: Renamed, remote: str) -> str:
-    """Return what is to be told of a registry tag that was made here and is not on the remote as it was made."""
-    by = one.who or "somebody"
-    run = f" of run {one.run}" if one.run else ""
-    if not one.published:
-        return f"{one.was}{run}, which was only here, gave way to {one.now} of {remote}, by {by}, which says the same."
-    if one.number is None:
-        return f"{one.was}{run} was published as {one.now}, as {by} was quicker with that number."
-    model, mine = one.was.partition("@")[::2]
-    return (
-        f"{model} v{one.number}{run} was published as v{one.new_number}: v{one.number} is {by}'s. "
-        f"({mine} here became {one.now.partition('@')[2]}.)"
-    )
 
 
 def _lacking(pushed: Pushed) -> str:
@@ -102,7 +87,8 @@ def came_back(run_ids: Sequence[str]) -> list[str]:
     return [f"{said} What nobody needs goes by 'gtrack rm' and the next purge."]
 
 
-def _pulled(pulled: Pulled) -> Iterator[str]:
+def pulled_lines(pulled: Pulled) -> Iterator[str]:
+    """Return what is told of a pull, a line each."""
     taken = pulled.taken
     if not pulled.has_runs:
         yield f"{pulled.remote} has no runs yet"
@@ -111,7 +97,7 @@ def _pulled(pulled: Pulled) -> Iterator[str]:
     if taken.purges:
         yield from _purged(pulled.remote, taken)
     tags = _tags(pulled.tags)
-    runs = [plural(len(taken.runs), "run")] if taken.runs and not taken.purges else []
+    runs = [plural(len(taken.runs), "run")] if taken.runs and taken.backup is None else []
     if runs or tags:
         verb = "Merged" if taken.merged else "Pulled"
         yield f"{verb} {', '.join([*runs, *tags])} from {pulled.remote}"
@@ -125,10 +111,21 @@ def _pulled(pulled: Pulled) -> Iterator[str]:
 def _purged(remote: str, taken: TakenIn) -> Iterator[str]:
     for one in taken.purges:
         what = plural(len(one.run_ids), "run")
-        yield f"{one.who} purged {what} of {remote} on {one.when:%Y-%m-%d %H:%M} UTC; they are gone here, too"
+        yield f"{one.who} purged {what} of {remote} on {one.when:%Y-%m-%d %H:%M} UTC; {_became(one, taken)}"
     if taken.replayed:
         yield f"{plural(taken.replayed, 'run')} that only you had came on top of what is left"
-    yield f"What was here before is kept for now: {taken.backup}"
+    if taken.backup is not None:
+        yield f"What was here before is kept for now: {taken.backup}"
+
+
+def _became(purge: PurgeRecord, taken: TakenIn) -> str:
+    """Return what became here of the runs that a purge took."""
+    count, here = len(purge.run_ids), len(set(taken.still_here).intersection(purge.run_ids))
+    if not here:
+        return f"{'it is' if count == 1 else 'they are'} gone here, too"
+    if here == count:
+        return f"{'it is' if count == 1 else 'they are'} here all the same"
+    return f"{here:,} of them {'is' if here == 1 else 'are'} here all the same, the others are gone here, too"
 
 
 def conflicts(taken: TakenIn) -> Iterator[str]:
@@ -208,6 +205,7 @@ def pulled_data(pulled: Pulled) -> dict[str, Any]:
         "backup": taken.backup if taken else None,
         "replayed": taken.replayed if taken else 0,
         "came_back": list(taken.came_back) if taken else [],
+        "still_here": list(taken.still_here) if taken else [],
         "damaged": [vars(one) for one in pulled.damaged],
         "problems": list(pulled.tags.problems),
     }

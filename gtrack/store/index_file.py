@@ -5,12 +5,13 @@ its own, which then takes the old one's place; an update is one transaction. The
 write-ahead log: a log lies beside the file under a fixed name, and one that belongs to a file which was replaced would be taken
 for the new one's (https://sqlite.org/howtocorrupt.html, 1.4). Readers never wait for more than the end of a transaction.
 Where nothing can be written, the index lives in memory.
+
+What reads the branch is imported when it has changed: most questions find the index up to date.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,17 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GTrackError
-from gtrack.store.branch import BranchReader, Location
-from gtrack.store.index_read import read_rows
 from gtrack.store.index_schema import INDICES, SCHEMA, VERSION
 from gtrack.store.index_write import IndexWriter
-from gtrack.store.lacking import fetch_metadata
 from gtrack.store.locks import file_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from gtrack.git.repo import Repository
+    from gtrack.store.branch import Location
 
 Progress = Callable[[int, int], None]
 """Is told how many runs of how many have been read."""
@@ -184,9 +183,10 @@ class IndexFile:
             raise
 
     def _add(self, writer: IndexWriter, locations: Sequence[Location], progress: Progress | None) -> None:
-        fetch_metadata(self._repo, locations, progress)
+        from gtrack.store.index_read import read_rows  # noqa: PLC0415 - see the module
+
         done = 0
-        for rows in read_rows(self._repo, locations):
+        for rows in read_rows(self._repo, locations, progress):
             writer.add(rows)
             done += len(rows)
             if progress is not None:
@@ -217,7 +217,9 @@ class IndexFile:
         return found
 
     def _build_at(self, path: Path | None, tip: str, progress: Progress | None) -> sqlite3.Connection:
-        temporary = path.with_name(f"index-{secrets.token_hex(8)}.tmp") if path else None
+        from gtrack.store.branch import BranchReader  # noqa: PLC0415 - see the module
+
+        temporary = path.with_name(f"index-{os.urandom(8).hex()}.tmp") if path else None
         for leftover in path.parent.glob("index-*.tmp*") if path else ():  # of a builder that was killed
             leftover.unlink(missing_ok=True)
         connection = connect(temporary, durable=False)
@@ -278,6 +280,8 @@ def differences(
 
     Only shards whose tree is another than at ``known`` are looked into; all are, when that commit is no longer there.
     """
+    from gtrack.store.branch import BranchReader, Location  # noqa: PLC0415 - see the module
+
     old = BranchReader(repo, known if known and repo.resolve(known) else None)
     new = BranchReader(repo, tip or None)
     before, after = old.shards(), new.shards()

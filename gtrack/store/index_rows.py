@@ -78,6 +78,18 @@ def rows_of(run: Run, tree: str, environment: str | None, history: bytes | None)
         environment: the id of its ``environment.yaml``, which many runs share.
         history: the bytes of its ``history.yaml``.
     """
+    rows = rows_before_history(run, tree, environment)
+    rows.metrics.extend(metric_rows(run, history))
+    return rows
+
+
+def metric_rows(run: Run, history: bytes | None) -> list[tuple[Cell, ...]]:
+    """Return what ``rows_of`` has of the metrics of a run: all that its history tells."""
+    return [(storable(name), *course.cells()) for name, course in courses(history, run.metrics).items()]
+
+
+def rows_before_history(run: Run, tree: str, environment: str | None) -> Rows:
+    """Return what ``rows_of`` does, without the metrics, which are to be added."""
     code = run.code
     head: tuple[Cell, ...] = (
         run.id,
@@ -105,7 +117,7 @@ def rows_of(run: Run, tree: str, environment: str | None, history: bytes | None)
         head,
         encode_body(run),
         [(name, _number(value), str(value)) for name, value in flatten(run.params)],
-        [(storable(name), *course.cells()) for name, course in courses(history, run.metrics).items()],
+        [],
         list(run.tags.items()),
         [(one.name, one.digest, one.kind, one.source) for one in run.inputs],
     )

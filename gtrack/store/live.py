@@ -12,6 +12,7 @@ tidied when the run ends. Files whose name begins with a dot are marks for other
 - ``.owner``: the number of the process that started it, for the worker processes of that one;
 - ``.experiment.yaml``: what the run's script says of its experiment;
 - ``.registrations``: the models that it shall be registered as (``registry.pending``);
+- ``.since``: the commit of the branch that a resumed run was taken from;
 - ``.digests``: what is known of large artifacts since they were copied (``store.large.digests``);
 - ``.exit``: how the launched script ended, from that moment on (``store.liveness``).
 
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -59,6 +59,7 @@ PLACED = ".placed"
 OWNER = ".owner"
 EXPERIMENT_NEWS = ".experiment.yaml"
 PROMISES = ".registrations"
+SINCE = ".since"
 _IGNORE = "# Written by gtrack: runs that are running. Never commit these.\n/live/\n"
 _CHUNK = 1 << 20
 _DAMAGED = "The live directory was damaged:"
@@ -197,7 +198,7 @@ class LiveDir:
             )
         if self.path.exists():
             raise RunIsActive(f"Run {self.id[:8]} has a live directory; 'gtrack recover' finishes it first.")
-        new = self.path.with_name(f"{_NEW}{self.id}-{secrets.token_hex(4)}")
+        new = self.path.with_name(f"{_NEW}{self.id}-{os.urandom(4).hex()}")
         try:
             files = make()
             new.mkdir()
@@ -221,7 +222,7 @@ class LiveDir:
 
     def remove(self) -> None:
         """Remove the directory and the lock, after its content is in git. Atomic: it is renamed first."""
-        trash = self.path.with_name(f"{_DONE}{self.id}-{secrets.token_hex(4)}")
+        trash = self.path.with_name(f"{_DONE}{self.id}-{os.urandom(4).hex()}")
         try:
             self.path.replace(trash)
             shutil.rmtree(trash, ignore_errors=True)
@@ -252,7 +253,7 @@ class LiveDir:
         self.check_open()
 
     def _replace(self, name: str, data: bytes) -> None:
-        temporary = self.path / f".{name}.{secrets.token_hex(4)}"
+        temporary = self.path / f".{name}.{os.urandom(4).hex()}"
         try:
             temporary.write_bytes(data)
             temporary.replace(self.path / name)
@@ -529,7 +530,7 @@ class LiveStore:
         if not ignore.exists():
             # Before `gtrack init` the file hides itself too, so that a run leaves `git status` as it was. It is there, and
             # whole, before the first live directory: another process may be taking a snapshot now.
-            temporary = ignore.with_name(f".gitignore.{secrets.token_hex(4)}")
+            temporary = ignore.with_name(f".gitignore.{os.urandom(4).hex()}")
             temporary.write_text(f"{_IGNORE}/.gitignore\n", encoding="utf-8")
             temporary.replace(ignore)
         place.mkdir(exist_ok=True)

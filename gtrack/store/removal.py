@@ -9,12 +9,14 @@ import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gtrack.errors import RunNotFound, UsageError
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS, RUN_ID, decode_experiment, experiment_path, on_one_line, run_path
 from gtrack.git.objects import Change, FastImport, Identity
+from gtrack.git.refs import is_ancestor
 from gtrack.store.branch import BranchReader
 from gtrack.store.merge.contents import check_run
 from gtrack.store.purge import Backup, PurgeRecord, moment_of, purges_since
@@ -126,10 +128,16 @@ def removed_runs(
     """
     there = {location.id for location in BranchReader(repo, tip).locations()}
     found: dict[str, Removed] = {}
+    is_before = cache(lambda old, new: is_ancestor(repo, old, new))
     for one in _deleted(repo, tip, None, thorough=thorough) if tip else ():
         before = found.get(one.run_id)
-        # Of what a merge took away, the commit that it took that from tells who removed it.
-        if one.run_id not in there and (before is None or (_is_merge(before) and not _is_merge(one))):
+        # Of what a merge took away, the commit that it took that from tells who removed it. Of two clones that removed one run,
+        # the one that knew more of it had it as it was last.
+        if one.run_id not in there and (
+            before is None
+            or (_is_merge(before) and not _is_merge(one))
+            or (_is_merge(before) == _is_merge(one) and is_before(before.at, one.at))
+        ):
             found[one.run_id] = one
     for backup in kept:
         purges = purges_since(repo, backup.commit, tip) if tip else ()
@@ -150,10 +158,11 @@ def _deleted(repo: Repository, tip: str, without: str | None, *, thorough: bool)
     options = ("--diff-merges=first-parent", "--diff-filter=D", "--raw", "-z", "--no-renames", "--no-abbrev")
     command = ("log", *options, "--no-ext-diff", "--encoding=UTF-8", f"--format={_FORMAT}")
     history = (tip, f"^{without}") if without else (tip,)
-    which, stdin = ("--full-history", *history), None
+    which, stdin = ("--topo-order", "--full-history", *history), None
     if not thorough:
         said = ("--extended-regexp", "--encoding=UTF-8", *(f"--grep={pattern}" for pattern in _REMOVES))
-        stdin = repo.run("rev-list", *said, *history)
+        # In the order of the history, and not of the clocks of those who committed.
+        stdin = repo.run("rev-list", "--topo-order", *said, *history)
         which = ("--no-walk=unsorted", "--stdin")
         if not stdin:
             return

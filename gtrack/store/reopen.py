@@ -11,6 +11,7 @@ from gtrack.formats import run_dir
 from gtrack.formats.history import RESERVED, fold, parse_rows
 from gtrack.formats.yamlio import dumps
 from gtrack.records import Status
+from gtrack.store.live import SINCE
 from gtrack.store.liveness import EXIT, ExitNote, exit_text
 
 if TYPE_CHECKING:
@@ -62,16 +63,18 @@ class _Taken:
     def files(self) -> dict[str, bytes]:
         """Take it."""
         store, run_id, *_ = self._facts
+        since = store.tip()  # first: what comes to the run after that is merged with it when it ends
         self.tree = store.tree(run_id)
         files, self.running = _files(*self._facts)
-        return files
+        return {**files, SINCE: f"{since}\n".encode()}
 
 
 def _files(store: RunStore, run_id: str, code: CodeState, note: ExitNote | None) -> tuple[dict[str, bytes], Run]:
     """Return what a live directory holds of a committed run, and the run as it is then."""
     run = store.run(run_id)
     running = replace(run, status=Status.RUNNING, ended=None, exit_code=None, code=code)
-    files = {name: data for name in (*_OTHER_FILES, *_ROW_FILES) if (data := store.file(run_id, name))}
+    kept = ((name, store.file(run_id, name)) for name in (*_OTHER_FILES, *_ROW_FILES))
+    files = {name: data for name, data in kept if data is not None}  # an empty one too: a script that printed nothing
     files.update((name, _whole_lines(data)) for name, data in files.items() if name in (run_dir.PARAMS, *_ROW_FILES))
     own = _not_from_history(run, files.get(run_dir.HISTORY, b""))
     if own:
@@ -84,7 +87,7 @@ def _files(store: RunStore, run_id: str, code: CodeState, note: ExitNote | None)
 
 def _whole_lines(data: bytes) -> bytes:
     """End the last line, which a crash may have torn: what comes now begins one of its own."""
-    return data if data.endswith(b"\n") else data + b"\n"
+    return data if data.endswith(b"\n") or not data else data + b"\n"
 
 
 def _not_from_history(run: Run, history: bytes) -> dict[str, Number]:

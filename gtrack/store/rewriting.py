@@ -63,6 +63,12 @@ class Rewriting:
         self._steps = list(self._read(tip, []))
         self.seen = {run_id for step in self._steps for run_id, _ in step.changes if run_id is not None}
 
+    def trees(self, run_ids: Collection[str]) -> list[tuple[str, str]]:
+        """Return every directory that any of the commits gave one of these runs: the run, and the id of the tree."""
+        changes = (change for step in self._steps for change in step.changes if change[0] in run_ids)
+        found = ((run_id, one.source) for run_id, one in changes if one.source is not None and one.mode.endswith(_TREE))
+        return list(dict.fromkeys((str(run_id), source) for run_id, source in found))
+
     def write(self, gone: Collection[str], tell: Tell = lambda *_: None) -> None:
         """Write the commits that were read, without the runs that shall be gone.
 

@@ -6,11 +6,12 @@ A run commit is the code with that one run directory, the second parent of the b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
 from gtrack.formats.names import EXPERIMENTS
+from gtrack.git.refs import is_ancestor
 from gtrack.git.trees import parse_tree
 from gtrack.store.branch import BranchReader
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
 
 _PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
-_TRAILERS = re.compile(rb"\n\n(?:[A-Za-z-]+: .*\n)*(?:Experiment|Merged-From|Purged|Rewritten-From): ")
+_TRAILERS = re.compile(rb"\n\n(?:[A-Za-z-]+: .*\n)*(?:Experiment|Merged-From|Purged|Rewritten-From|Taken-Over): ")
 
 
 def find_run_commit(repo: Repository, tip: str, run_id: str) -> str | None:
@@ -55,29 +56,62 @@ def find_run_commit(repo: Repository, tip: str, run_id: str) -> str | None:
         process.communicate()
 
 
-def last_states(repo: Repository, tip: str, pathspec: str) -> Iterator[str]:
-    """Yield commits that may hold what a pathspec names, where the branch no longer has it: the newest first.
+def last_state(
+    repo: Repository, tip: str | None, pathspec: str, holds: Callable[[BranchReader], bool]
+) -> BranchReader | None:
+    """Return the last state of the branch that held what it no longer holds, in whichever clone that was; None for none.
 
-    They are those from which the last changes of it were made, in whichever clone that was, and then what they made of it.
+    Args:
+        repo: the repository.
+        tip: the newest commit of the branch.
+        pathspec: names what is looked for.
+        holds: tells whether a state has it.
 
     Raises:
         GitError: git refuses.
     """
+    found = next(_states(repo, (tip,), pathspec, holds), None) if tip else None
+    if tip is None or found is None:
+        return None
+    # That is the newest by the clocks of those who committed, and told at once. Where a clock is wrong, or two removed it, the
+    # history has one that came later.
+    others = _states(repo, ("--topo-order", tip, f"^{found.tip}"), pathspec, holds)
+    return next((one for one in others if not is_ancestor(repo, str(one.tip), str(found.tip))), found)
+
+
+def _states(
+    repo: Repository, which: Sequence[str], pathspec: str, holds: Callable[[BranchReader], bool]
+) -> Iterator[BranchReader]:
+    """Yield states that held something, the last ones of each line first.
+
+    A merge that lacks it, as one of its parents does, took that over: the other parent has it as it was before it was edited,
+    and then removed, elsewhere. Those come last.
+    """
     # Every line of the branch: of one that was merged, history that is simplified shows nothing of what both ends lack.
-    process = repo.start("rev-list", "--full-history", tip, "--", pathspec, stdin=False)
+    process = repo.start("rev-list", "--full-history", *which, "--", pathspec, stdin=False)
+    stale = []
     try:
         for line in process.stdout or ():
-            commit = line.decode().strip()
-            found = repo.objects.get(commit)
+            state = BranchReader(repo, line.decode().strip())
+            if holds(state):
+                yield state
+                continue
+            found = repo.objects.get(str(state.tip))
             head = found.data.partition(b"\n\n")[0] if found else b""
             parents = [part.decode() for part in _PARENT.findall(head)]
-            yield from [name for name in (*parents, commit) if repo.objects.get(name) is not None]
+            before = [BranchReader(repo, name) for name in parents if repo.objects.get(name) is not None]
+            held = [one for one in before if holds(one)]
+            if len(held) == len(before):
+                yield from held
+            else:
+                stale += held
         said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
         if process.wait() != 0:
             raise GitError(f"git rev-list failed: {said}")
     finally:
         process.kill()
         process.communicate()
+    yield from stale
 
 
 def _is_run_commit(repo: Repository, commit: str, parent: str) -> bool:

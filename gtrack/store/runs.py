@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gtrack.errors import (
@@ -31,18 +32,16 @@ from gtrack.git.lfs import adopt
 from gtrack.git.lfs import store as lfs_store
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.git.promisor import is_partial, missing
-from gtrack.git.refs import Update, tracked, update
+from gtrack.git.refs import Update, newest, update
 from gtrack.git.worktree import checked_out, releases
 from gtrack.records import Artifact, Experiment, History, Run
-from gtrack.store.artifact_reader import ArtifactReader
 from gtrack.store.attributes import Attributes
 from gtrack.store.branch import BranchReader, Location
-from gtrack.store.large.content import Content, used
 from gtrack.store.large.digests import Digests
 from gtrack.store.live import EXPERIMENT_NEWS, edit_head
 from gtrack.store.locks import turn
-from gtrack.store.merge.contents import check_experiment_at, check_run
-from gtrack.store.run_commits import find_run_commit, last_states
+from gtrack.store.resumed import changed_since
+from gtrack.store.run_commits import find_run_commit, last_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +51,8 @@ if TYPE_CHECKING:
     from gtrack.git.progress import Tell
     from gtrack.git.repo import Repository
     from gtrack.records import Value
+    from gtrack.store.artifact_reader import ArtifactReader
+    from gtrack.store.large.content import Content
     from gtrack.store.live import LiveDir
 
 AnyT = TypeVar("AnyT")
@@ -78,9 +79,14 @@ class RunStore:
         self._repo = repo
         self._config = config
         self._identity = identity
-        self._reader = ArtifactReader(repo, config)
 
     # Reading
+
+    @cached_property
+    def _reader(self) -> ArtifactReader:
+        from gtrack.store.artifact_reader import ArtifactReader  # noqa: PLC0415 - threads and stores that few calls need
+
+        return ArtifactReader(self._repo, self._config)
 
     def branch(self) -> BranchReader:
         """Return the branch as of now."""
@@ -88,7 +94,7 @@ class RunStore:
 
     def tip(self) -> str | None:
         """Return the newest commit of the runs branch; in a clone that has no such branch yet, of the one it was cloned from."""
-        return self._repo.resolve(self._config.ref) or tracked(self._repo, self._config.branch)
+        return newest(self._repo, self._config.branch)
 
     def ids(self) -> list[str]:
         """Return the ids of all committed runs."""
@@ -160,6 +166,8 @@ class RunStore:
 
     def artifact_bytes(self, run_id: str, path: str, at: str | None = None) -> bytes:
         """Return the content of one artifact in memory, however large it is; see ``artifact``."""
+        from gtrack.store.large.content import Content, used  # noqa: PLC0415 - as for ``_reader``
+
         return used(lambda: self.artifact(run_id, path, at), Content.read)
 
     def artifact(self, run_id: str, path: str, at: str | None = None) -> Content:
@@ -229,10 +237,14 @@ class RunStore:
             branch = self.branch()
             with FastImport(self._repo) as stream:
                 mark = build(branch, stream)
-            old = branch.tip if branch.tip and branch.tip == self._repo.resolve(self._config.ref) else ""
-            return [Update(self._config.ref, stream.oids[mark], old), *also], list(stream.oids.values())
+            return [*self._moves(branch, stream.oids[mark]), *also], list(stream.oids.values())
 
         return self._move(attempt, reason)
+
+    def _moves(self, branch: BranchReader, commit: str) -> list[Update]:
+        """Return what moves the branch from where it was read to a commit."""
+        old = branch.tip if branch.tip and branch.tip == self._repo.resolve(self._config.ref) else ""
+        return [Update(self._config.ref, commit, old)] if commit != old else []
 
     def integrate(self, build: Callable[[str | None], BuiltT], reason: str) -> BuiltT:
         """Move the branch to a commit that is built from where it is; again from there while others are quicker.
@@ -301,14 +313,26 @@ class RunStore:
             code = run.code.commit if run.code.commit and self._repo.objects.get(run.code.commit) else None
             also = releases(code) if code and code != run.code.head else []
             subject = f"{run.experiment}: {run.name} {run.status}"
-            made = self._write(lambda branch, stream: self._build(branch, stream, live, run, code), also, subject)
-            return made[0]
+            return self._move(lambda: self._attempt(live, run, code, also), subject)
         except (GitError, OSError) as error:
             reason = str(error) if isinstance(error, GitError) else error.strerror or str(error)
             raise CommitFailed(
                 f"Run {run.name} ({run.short_id}) is complete but could not be committed to {self._config.branch}: {reason}\n"
                 f"Nothing is lost: it stays in {live.path}. When that is mended, 'gtrack recover' commits it."
             ) from error
+
+    def _attempt(self, live: LiveDir, run: Run, code: str | None, also: Sequence[Update]) -> tuple[list[Update], str]:
+        """Make the commits of a live directory; return what moves the branch there, and the run commit."""
+        branch = self.branch()
+        before = changed_since(self._repo, branch, live)
+        with FastImport(self._repo) as stream:
+            mark = self._build(before or branch, stream, live, run, code)
+        run_commit, commit = next(iter(stream.oids.values())), stream.oids[mark]
+        if before is not None:  # what came to the run while it went on, by a pull or an edit at that moment, stays
+            from gtrack.store.merge.replay import replay  # noqa: PLC0415 - nobody else who makes runs needs it
+
+            commit = replay(self._repo, branch.tip, before.tip, commit, self._identity()).commit or commit
+        return [*self._moves(branch, commit), *also], run_commit
 
     def _build(self, branch: BranchReader, stream: FastImport, live: LiveDir, run: Run, code: str | None) -> str:
         place = run_path(run.experiment, run.id)
@@ -494,6 +518,8 @@ class RunStore:
             if branch.locate(run_id) is not None:
                 raise UsageError(f"Run {run_id[:8]} is there: nothing is to be restored.")
             before, location = self._last_seen(branch, run_id)
+            from gtrack.store.merge.contents import check_run  # noqa: PLC0415 - merging is nothing that readers need
+
             check_run(self._repo, run_id, location.tree, before.tip)
             back = [Change(run_path(location.experiment, run_id), location.tree, "040000")]
             subject = f"{location.experiment}: {before.runs([location])[0].name} restored"
@@ -516,10 +542,12 @@ class RunStore:
             known = branch.experiment_trees()
             if name in known:
                 raise UsageError(f"The experiment {name!r} is there: nothing is to be restored.")
-            states = self._states(branch, f":(literal){experiment_directory(name)}")
-            before = next((one for one in states if name in one.experiment_trees()), None)
+            path = f":(literal){experiment_directory(name)}"
+            before = last_state(self._repo, branch.tip, path, lambda one: name in one.experiment_trees())
             if before is None or before.tip is None:
                 raise ExperimentNotFound.of(name, known)
+            from gtrack.store.merge.contents import check_experiment_at  # noqa: PLC0415 - as in ``restore``
+
             check_experiment_at(self._repo, name, before.tip)
             back = [Change(experiment_directory(name), before.experiment_trees()[name], "040000")]
             return self._commit_alone(branch, stream, back, f"{name}: restored", name)
@@ -529,16 +557,12 @@ class RunStore:
 
     def _last_seen(self, branch: BranchReader, run_id: str) -> tuple[BranchReader, Location]:
         """Return the last state of the branch that had a run which it no longer has, and where the run was then."""
-        for before in self._states(branch, f":(glob){EXPERIMENTS}/*/{run_id[:2]}/{run_id}/*"):
-            location = before.locate(run_id)
-            if location is not None:
-                return before, location
-        raise RunNotFound.of(run_id, " Nor was there ever one on this branch.")
-
-    def _states(self, branch: BranchReader, pathspec: str) -> Iterator[BranchReader]:
-        """Yield earlier states of the branch around each change of what a pathspec names, the newest first."""
-        for commit in last_states(self._repo, branch.tip, pathspec) if branch.tip else ():
-            yield BranchReader(self._repo, commit)
+        path = f":(glob){EXPERIMENTS}/*/{run_id[:2]}/{run_id}/*"
+        before = last_state(self._repo, branch.tip, path, lambda one: one.locate(run_id) is not None)
+        location = before.locate(run_id) if before is not None else None
+        if before is None or location is None:
+            raise RunNotFound.of(run_id, " Nor was there ever one on this branch.")
+        return before, location
 
     def _commit_alone(
         self,

@@ -20,6 +20,7 @@ from gtrack.git.remotes import (
     push_move,
     push_new,
     push_url,
+    unreachable,
 )
 from gtrack.git.repo import Repository
 from tests.conftest import Git, run_git
@@ -213,4 +214,22 @@ def test_lines_of_git_are_told_one_from_the_other(here: Repository) -> None:
     with pytest.raises(GitError) as error:
         list_remote_refs(here, "/none/such", "refs/tags/*")
     said = "'/none/such' does not appear to be a git repository; Could not read from remote repository."
-    assert str(error.value) == f"The remote /none/such cannot be asked: {said}"
+    assert str(error.value) == f"The remote /none/such cannot be asked: {said} Is the address right?"
+
+
+@pytest.mark.parametrize(
+    ("remote", "said", "told"),
+    [
+        ("origin", "fatal: repository 'https://x/y.git/' not found", "'git remote set-url origin URL' changes it."),
+        ("https://x/y.git", "fatal: repository 'https://x/y.git/' not found", "not found. Is the address right?"),
+        (
+            "origin",
+            "ssh: Could not resolve hostname x",
+            "hostname x. Is the address right? 'git remote get-url origin' shows",
+        ),
+        ("origin", "Failed to connect to x port 443", "port 443. When it can be reached, do this again."),
+        ("origin", "fatal: something else", "cannot be asked: something else"),
+    ],
+)
+def test_what_to_do_about_a_remote_that_cannot_be_used_is_said(remote: str, said: str, told: str) -> None:
+    assert told in str(unreachable(remote, "asked", said.encode()))

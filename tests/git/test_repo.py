@@ -200,8 +200,14 @@ def test_more_than_a_pipe_holds(repo: Path, git: Git) -> None:
     big.write_bytes(os.urandom(300_000))
     oid = git("hash-object", "-w", "big")
     names = ["HEAD:README.md", "missing", oid] * 300
-    found = list(Repository.find(repo).objects.many(names))
+    objects = Repository.find(repo).objects
+    found = list(objects.many(names))
     assert len(found) == 900
+    assert list(objects.stream(names)) == found
+    assert list(objects.stream([])) == []
+    for one in objects.stream(names):  # nobody reads on
+        assert one == found[0]
+        break
     assert all(one is None for one in found[1::3])
     assert all(one is not None and one.data == big.read_bytes() for one in found[2::3])
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from gtrack.errors import ArtifactError, GitError
+from gtrack.git.clone import clone, finish
 from gtrack.project import Project
-from gtrack.records import Run
+from gtrack.records import Goal, Run
+from gtrack.store.query.parser import parse_filter
 from tests.clones import LARGE, Traced, partial_clone, three_runs
 from tests.conftest import Once
 
@@ -30,6 +32,25 @@ def test_metadata_above_the_limit_comes_in_one_request(
     assert project.store.is_here(runs[-1].id, "history.yaml")
     assert traced.fetches() == 1
     assert len(project.history(runs[-1].id).steps) > 100
+    assert traced.fetches() == 1
+
+
+@pytest.mark.parametrize("limit", ["10k", "0"])
+def test_several_processes_begin_before_it_has_come_and_make_the_same_index(
+    runs: list[Run], repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    made, _ = clone(str(repo), tmp_path / "there", limit, lambda *_: None)
+    finish(made)
+    traced = Traced(monkeypatch, tmp_path / "trace")
+    monkeypatch.setattr("gtrack.store.index_read._MANY", 2)
+    project = Project.open(made.root or tmp_path)
+    assert project.index.count() == len(runs)
+    assert traced.fetches() == 1
+    whole = Project.open(repo).index
+    for metric in ("loss", "f1"):
+        assert project.index.best(metric, Goal.MINIMIZE) == whole.best(metric, Goal.MINIMIZE)
+        where = parse_filter(f"metrics.{metric}.first > 0 AND metrics.{metric}.count > 0")
+        assert sorted(project.index.ids(where)) == sorted(whole.ids(where)) != []
     assert traced.fetches() == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from gtrack.errors import FormatError, GitError
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS
 from gtrack.formats.yamlio import MAX_BYTES, load_mapping
-from gtrack.git.promisor import is_partial, missing
+from gtrack.git.promisor import commits_here, is_partial, missing
+from gtrack.git.trees import parse_tree
 from gtrack.ops.checks.edits import differing, values_told
 from gtrack.ops.checks.faults import LOST, Fault, done_by, few, wrong
 from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.run_code import Own, files_of
 from gtrack.ops.checks.walk import MAX_CHANGES, BranchCommit, FileChange, walk, with_changes
+from gtrack.store.branch import BranchReader
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -48,6 +50,7 @@ class History:
         own: run id to the newest run commit, and what the branch took in with it.
         is_cut: whether commits before some of these are not here.
         unread: files that a partial clone left with its remote.
+        unread_trees: directories that one without trees left there, for want of which the history was not read to its beginning.
         faults: what is wrong.
     """
 
@@ -55,6 +58,7 @@ class History:
     own: dict[str, Own] = field(default_factory=dict)
     is_cut: bool = False
     unread: int = 0
+    unread_trees: int = 0
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -82,11 +86,15 @@ class _States:
         ended: each file with each state of it that some commit ended.
         back: what restoring put there; an earlier one has to have ended.
         undone: a file that was put back, to the state that it was put back to.
+        without: files that restoring took away, each with its experiment and the commit; it has to have come later than its run.
+        regained: runs that got their own commit by a commit that changes nothing: another clone had purged them.
     """
 
     ended: set[tuple[tuple[str, str], str]] = field(default_factory=set)
     back: list[_Edit] = field(default_factory=list)
     undone: dict[tuple[str, str], str] = field(default_factory=dict)
+    without: dict[tuple[str, str], tuple[str, BranchCommit]] = field(default_factory=dict)
+    regained: set[str] = field(default_factory=set)
 
     def take(self, commit: BranchCommit, changes: Sequence[FileChange]) -> list[_Edit]:
         """Take in what a commit changed, and return the edits that are to be judged."""
@@ -104,7 +112,7 @@ class _States:
             if change.is_gone:
                 continue
             if is_back:
-                if commit.own is None or not change.is_new:  # out of a backup comes what this history has not
+                if not self._may_be_new(one):
                     self.back.append(one)
                 self.undone.setdefault(one.file, one.new)
                 continue
@@ -114,8 +122,34 @@ class _States:
                 found.append(one)
         return found
 
+    def _may_be_new(self, one: _Edit) -> bool:
+        """Tell whether restoring may put a file there that this history has never had so."""
+        if one.commit.own is not None and one.place[2] == run_dir.RUN:
+            return True  # merged with the tags that another clone has set meanwhile
+        # Out of a backup, or where it was not purged, comes what this history has not.
+        return not one.old and (one.commit.own is not None or one.place[1] in self.regained)
+
+    def take_parts(self, commit: BranchCommit, changes: Sequence[FileChange]) -> None:
+        """Take in which files restoring took away, and of which of them a run was without before."""
+        if self.without:
+            self._find_later(changes)
+        if len(commit.parents) <= 1 and commit.says_restored and any(change.is_gone for change in changes):
+            parts = _parts(changes, removed_in(changes))
+            self.without.update({(run_id, name): (experiment, commit) for experiment, run_id, name in parts})
+
+    def _find_later(self, changes: Sequence[FileChange]) -> None:
+        """Note which files a run got when it was there already: before, it was without."""
+        places = [(change, place[1:]) for change in changes if (place := change.place) is not None]
+        gone = {file for change, file in places if change.is_gone}
+        new = {file for change, file in places if change.is_new} - gone  # what is of a run that moved is not new
+        for run_id, name in new:
+            if (run_id, run_dir.RUN) not in new:
+                self.without.pop((run_id, name), None)
+
     def faults(self) -> Iterator[Fault]:
-        """Find what restoring put there that never was."""
+        """Find what restoring put there, or left out, as it never was."""
+        for (run_id, name), (experiment, commit) in self.without.items():
+            yield done_by(commit, f"it removes parts of runs: {experiment}/{run_id}: {name}")
         for one in self.back:
             if (one.file, one.new) not in self.ended:
                 experiment, run_id, name = one.place
@@ -139,14 +173,17 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
         for commit, changes in with_changes(repo, walk(repo, tip)):
             found.commits += 1
             found.is_cut = found.is_cut or commit.is_cut
+            if commit.own is not None and commit.run_id is not None and not changes:
+                states.regained.add(commit.run_id)
             if commit.own is not None and commit.run_id is not None and commit.run_id not in found.own:
-                found.own[commit.run_id] = Own(commit.own, _taken(changes, commit.run_id))
+                found.own[commit.run_id] = _own_of(commit.own, commit, changes, commit.run_id)
             if len(commit.parents) > 1:
                 merged += [(commit, run_id) for run_id in removed_in(changes)]
                 found.faults += _outside(commit, [change for change in changes if not change.is_gone])
             else:
                 removed.update(removed_in(changes))
                 found.faults += _judge(commit, changes)
+            states.take_parts(commit, changes)
             edits += states.take(commit, changes)
             if len(edits) >= _CHUNK:
                 _judge_edits(repo, edits, found)
@@ -155,16 +192,29 @@ def read_history(repo: Repository, tip: str, progress: Callable[[int, int], None
         _judge_edits(repo, edits, found)
     except GitError as error:
         found.is_cut = True
-        found.faults.append(wrong("history of the branch", f"it cannot be read to its beginning: {error}", LOST))
+        found.unread_trees = _trees_away(repo, tip) if is_partial(repo) else 0
+        if not found.unread_trees:
+            found.faults.append(wrong("history of the branch", f"it cannot be read to its beginning: {error}", LOST))
     found.faults += [] if found.is_cut else [*_lost(merged, removed), *states.faults()]
     return found
 
 
-def _taken(changes: Sequence[FileChange], run_id: str) -> bytes | None:
-    """Return what a commit took in of a run that was not there before; None when it was, and where that is not known."""
+def _trees_away(repo: Repository, tip: str) -> int:
+    """Return how many directories of the history a partial clone left with its remote; nothing is fetched to tell."""
+    options = ("--objects", "--missing=print", "--filter=blob:none", "--no-object-names")
+    code, out, _ = repo.answer("rev-list", *options, tip)
+    return sum(line.startswith(b"?") for line in out.splitlines()) if code == 0 else 0
+
+
+def _own_of(own: str, commit: BranchCommit, changes: Sequence[FileChange], run_id: str) -> Own:
+    """Return a run commit with what the branch took in with it of a run that was not there before."""
     shard = f"/{run_id[:2]}/{run_id}/"
     of_run = [change for change in changes if shard in change.path]
-    return files_of(of_run) if of_run and all(change.is_new for change in of_run) else None
+    if not of_run or not all(change.is_new for change in of_run):
+        return Own(own)
+    # Out of a backup a run comes as it was when it was removed, with the tags and notes that it got after its own commit.
+    is_back = commit.says_restored
+    return Own(own, files_of(of_run, without_head=is_back), is_back)
 
 
 def removed_in(changes: Sequence[FileChange]) -> dict[str, str]:
@@ -203,19 +253,24 @@ def _judge(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Faul
         return
     if commit.own is None and not commit.says_restored:
         yield from _moved(commit, changes)
+    parts = [f"{experiment}/{run_id}: {name}" for experiment, run_id, name in _parts(changes, removed)]
+    if parts and not commit.says_restored:  # see `_States.without`
+        yield done_by(commit, f"it removes parts of runs: {few(parts)}")
+
+
+def _parts(changes: Sequence[FileChange], removed: Collection[str]) -> list[tuple[str, str, str]]:
+    """Return the files that were taken away from runs that are still there."""
     kept = {
         (place[1], place[2]) for change in changes if not change.is_gone and (place := change.place) is not None
     }  # also those of a run that moved
-    parts = [
-        f"{place[0]}/{place[1]}: {place[2]}"
+    return [
+        place
         for change in changes
         if change.is_gone
         and (place := change.place) is not None
         and place[1] not in removed
         and (place[1], place[2]) not in kept
     ]
-    if parts:
-        yield done_by(commit, f"it removes parts of runs: {few(parts)}")
 
 
 def _moved(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Fault]:
@@ -230,20 +285,24 @@ def _moved(commit: BranchCommit, changes: Sequence[FileChange]) -> Iterator[Faul
 
 
 def _judge_edits(repo: Repository, edits: Sequence[_Edit], found: History) -> None:
-    """Compare files before and after; what a partial clone has not got is not looked at."""
-    oids = list(dict.fromkeys(oid for one in edits for oid in (one.old, one.new)))
-    away = missing(repo, oids) if is_partial(repo) else set()
+    """Compare files before and after; of what a partial clone has not got, only whether it was taken as one side had it."""
     others = _of_others(repo, edits)
-    sizes = _sizes(repo, [*(oid for oid in oids if oid not in away), *(oid for some in others if some for oid in some)])
+    oids = list(
+        dict.fromkeys(oid for one, some in zip(edits, others, strict=True) for oid in (one.old, one.new, *(some or ())))
+    )
+    away = missing(repo, oids) if is_partial(repo) else set()
+    sizes = _sizes(repo, [oid for oid in oids if oid not in away])
     for one, more in zip(edits, others, strict=True):
         experiment, run_id, name = one.place
         limit = _MAX_HISTORY if name == run_dir.HISTORY else MAX_BYTES
-        if more is None or one.old in away or one.new in away:
+        if more is not None and one.new in more:
+            continue  # taken as it was
+        sides = [one.old, *(more or ())]
+        if more is None or not away.isdisjoint((*sides, one.new)):
             found.unread += 1
             continue
-        sides = [one.old, *more]
-        if one.new in more or any(sizes.get(oid, limit + 1) > limit for oid in (*sides, one.new)):
-            continue  # taken as it was, or the newest state of it is refused by name
+        if any(sizes.get(oid, limit + 1) > limit for oid in (*sides, one.new)):
+            continue  # the newest state of it is refused by name
         *before, after = (blob.data if blob else b"" for blob in repo.objects.many([*sides, one.new]))
         for severity, text in _told(one, before, after):
             found.faults.append(done_by(one.commit, f"{experiment}/{run_id}: {text}", severity))
@@ -295,9 +354,7 @@ def _of_others(repo: Repository, edits: Sequence[_Edit]) -> list[list[str] | Non
         commits = [*one.commit.parents[1:], *((by_own,) if by_own else ())]
         asked.append(commits if "\n" not in one.path else [])
     if is_partial(repo):
-        return [
-            [] if not some or one.place[2] == run_dir.HISTORY else None for one, some in zip(edits, asked, strict=True)
-        ]
+        return _by_trees(repo, edits, asked)
     names = [name for one, some in zip(edits, asked, strict=True) for c in some for name in (f"{c}:{one.path}", c)]
     question = os.fsencode("".join(f"{name}\n" for name in names))
     told = (
@@ -305,13 +362,54 @@ def _of_others(repo: Repository, edits: Sequence[_Edit]) -> list[list[str] | Non
     )
     answers = iter(told)
     found: list[list[str] | None] = []
-    for some in asked:
+    for one, some in zip(edits, asked, strict=True):
         pairs = [(next(answers), next(answers)) for _ in some]
         if any(not commit.endswith(b" commit") for _, commit in pairs):
             found.append(None)
-        else:
-            found.append([line.split(b" ")[0].decode() for line, _ in pairs if line.endswith(b" blob")])
+            continue
+        states = [
+            line.split(b" ")[0].decode() if line.endswith(b" blob") else _moved_from(repo, commit, one)
+            for commit, (line, _) in zip(some, pairs, strict=True)
+        ]
+        found.append([state for state in states if state])
     return found
+
+
+def _by_trees(repo: Repository, edits: Sequence[_Edit], asked: Sequence[Sequence[str]]) -> list[list[str] | None]:
+    """Do the same by the trees of the runs alone: git would fetch a file that is not here to tell of which kind it is."""
+    here = commits_here(repo, [commit for some in asked for commit in some])
+    directories = [one.path.removesuffix(f"/{one.place[2]}") for one in edits]
+    names = [
+        f"{commit}:{directory}"
+        for directory, some in zip(directories, asked, strict=True)
+        for commit in some
+        if commit in here
+    ]
+    wanted = list(dict.fromkeys(names))
+    trees = dict(zip(wanted, repo.objects.many(wanted), strict=True))
+    found: list[list[str] | None] = []
+    for one, directory, some in zip(edits, directories, asked, strict=True):
+        if not here.issuperset(some):
+            found.append(None)
+            continue
+        states = []
+        for commit in some:
+            tree = trees[f"{commit}:{directory}"]
+            if tree is None or tree.kind != "tree":
+                states.append(_moved_from(repo, commit, one))
+                continue
+            entries = parse_tree(tree.data, len(repo.null_oid) // 2)
+            states.append(next((entry.oid for entry in entries if entry.name == one.place[2] and entry.is_file), None))
+        found.append([state for state in states if state])
+    return found
+
+
+def _moved_from(repo: Repository, commit: str, one: _Edit) -> str | None:
+    """Return what a file is where its run is in another experiment: one clone moved it while another went on with it."""
+    branch = BranchReader(repo, commit)
+    location = branch.locate(one.place[1])
+    entries = branch.tree(location.tree) if location is not None else ()
+    return next((entry.oid for entry in entries if entry.name == one.place[2] and entry.is_file), None)
 
 
 def _sizes(repo: Repository, oids: Sequence[str]) -> dict[str, int]:

@@ -54,22 +54,23 @@ def history_beside(repo: Repository, tip: str) -> Iterator[Callable[[], History]
 
 
 def _decoded(data: bytes) -> History:
-    commits, own, is_cut, unread, faults = marshal.loads(data)  # noqa: S302 - what our own child wrote
+    commits, own, is_cut, unread, unread_trees, faults = marshal.loads(data)  # noqa: S302 - what our own child wrote
     return History(
         commits=commits,
         own={run_id: Own(*fields) for run_id, fields in own.items()},
         is_cut=is_cut,
         unread=unread,
+        unread_trees=unread_trees,
         faults=[Fault(Severity(severity), *fields) for severity, *fields in faults],
     )
 
 
 def _encoded(history: History) -> bytes:
-    own = {run_id: (one.commit, one.taken) for run_id, one in history.own.items()}
+    own = {run_id: (one.commit, one.taken, one.is_back) for run_id, one in history.own.items()}
     faults = [
         (one.severity.value, one.about, one.text, one.remedy, one.commit, one.who, one.when) for one in history.faults
     ]
-    return marshal.dumps((history.commits, own, history.is_cut, history.unread, faults))
+    return marshal.dumps((history.commits, own, history.is_cut, history.unread, history.unread_trees, faults))
 
 
 def _work(root: str, tip: str) -> None:

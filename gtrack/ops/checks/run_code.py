@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError
+from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS
 from gtrack.git.promisor import commits_here, is_partial
 from gtrack.git.refs import is_ancestor
@@ -30,10 +31,12 @@ class Own:
     Attributes:
         commit: its id.
         taken: ``files_of`` what the branch took in with it; None when it had the run before.
+        is_back: whether the run was restored with it: then ``taken`` is without ``run.yaml``.
     """
 
     commit: str
     taken: bytes | None = None
+    is_back: bool = False
 
 
 def check_code(
@@ -117,8 +120,14 @@ def _trees(
             yield wrong(one.name, f"its own commit {commit} changes the code, too: {few(outside)}", DAMAGED)
         if not inside:
             yield wrong(one.name, f"its own commit {commit} does not hold it", DAMAGED)
-        elif taken is not None and taken != files_of(inside):
-            yield wrong(one.name, f"the branch took in something else than its own commit {commit} holds", DAMAGED)
+        elif taken is not None and taken != files_of(inside, without_head=own[one.id].is_back):
+            yield _otherwise(one, commit, is_back=own[one.id].is_back)
+
+
+def _otherwise(one: Directory, commit: str, *, is_back: bool) -> Fault:
+    if is_back:  # as it is where two clones had gone on with it: the newer of their two run commits has but one part
+        return remark(one.name, f"it was restored with other files than its own commit {commit} holds", DAMAGED)
+    return wrong(one.name, f"the branch took in something else than its own commit {commit} holds", DAMAGED)
 
 
 def _sorted(changes: Sequence[FileChange], one: Directory) -> tuple[list[FileChange], list[str]]:
@@ -136,10 +145,11 @@ def _sorted(changes: Sequence[FileChange], one: Directory) -> tuple[list[FileCha
     return inside, outside
 
 
-def files_of(changes: Sequence[FileChange]) -> bytes:
+def files_of(changes: Sequence[FileChange], *, without_head: bool = False) -> bytes:
     """Return a digest of the files of a run, as they are after some changes of it: their paths and what they hold."""
     at = len(EXPERIMENTS) + 1
-    told = sorted(f"{one.path[one.path.index('/', at) :]}\0{one.mode}\0{one.new}\0" for one in changes)
+    chosen = [one for one in changes if not without_head or (one.place or ("", "", ""))[2] != run_dir.RUN]
+    told = sorted(f"{one.path[one.path.index('/', at) :]}\0{one.mode}\0{one.new}\0" for one in chosen)
     return blake2b("".join(told).encode(errors="surrogateescape"), digest_size=16).digest()
 
 

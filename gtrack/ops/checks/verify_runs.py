@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from gtrack.errors import FormatError, RunNotFound
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS, decode_experiment
-from gtrack.git.promisor import is_partial, missing
+from gtrack.git.promisor import is_partial, missing, promisor_remotes
 from gtrack.ops.checks.append_only import History, read_history
 from gtrack.ops.checks.beside import history_beside
 from gtrack.ops.checks.faults import BRING, DAMAGED, HOSTILE, Fault, few, remark, wrong
@@ -33,7 +34,13 @@ Tell = Callable[[str, int, int], None]
 
 _MANY = 2000
 """From so many runs on a second process saves more than its start takes."""
-_MIGHT_HAVE_MORE = "in a partial clone, large files stay with the remote; 'gtrack get' fetches those of a run."
+_MIGHT_HAVE_MORE = (
+    "Nothing has to be done: in a partial clone, large files stay with the remote; 'gtrack get' fetches those of a run."
+)
+_BRING_MORE = (
+    "'git fetch --refetch --filter=blob:limit=1m {remote}' brings all files below 1 MB, of every state of the runs, which "
+    "'gtrack verify' looks at then. 'gtrack get' fetches the artifacts of a run."
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def _verify(project: Project, tip: str, chosen: Collection[str] | None, *, large
     faults += check_large(
         repo, found, demanded=large, progress=lambda *done: tell("Verifying large artifacts, in bytes", *done)
     )
-    faults += _unseen(branch, history, heads.unread, len(sizes.away))
+    faults += _unseen(repo, branch, history, heads.unread, len(sizes.away))
     faults.sort(key=lambda one: one.severity is not Severity.ERROR)
     commits = history.commits if chosen is None else None
     return RunVerification(tuple(faults), len(directories), commits, len(found.users), branch)
@@ -185,19 +192,23 @@ def _directories(
     return directories, faults
 
 
-def _unseen(branch: str, history: History, unread: int, away: int) -> Iterator[Fault]:
-    """Say what could not be looked at."""
-    if history.is_cut:
+def _unseen(repo: Repository, branch: str, history: History, unread: int, away: int) -> Iterator[Fault]:
+    """Say what could not be looked at, and what brings it."""
+    if history.is_cut and not history.unread_trees:
         yield remark(branch, "its history is cut off here: what came before could not be looked at", BRING)
     told = [
         f"{count} {what}"
         for count, what in (
             (unread, "files of runs"),
             (history.unread, "earlier states of them"),
+            (history.unread_trees, "directories of their history"),
             (away, "files in all"),
         )
         if count
     ]
     if told:
-        text = f"files that this partial clone left with its remote could not be looked at: {few(told)}"
-        yield remark(branch, text, f"Nothing has to be done: {_MIGHT_HAVE_MORE}")
+        what = "files and directories" if history.unread_trees else "files"
+        text = f"{what} that this partial clone left with its remote could not be looked at: {few(told, len(told))}"
+        lacking = promisor_remotes(repo) if unread or history.unread or history.unread_trees else []
+        bring = _BRING_MORE.format(remote=shlex.quote(lacking[0])) if lacking else _MIGHT_HAVE_MORE
+        yield remark(branch, text, bring)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError, RefChanged
+from gtrack.git.objects import FastImport
 from gtrack.git.refs import Update, list_refs, update
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, without_secrets
 from gtrack.git.tags import TAGS
@@ -21,7 +22,15 @@ from gtrack.ops.registered_runs import registered_runs
 from gtrack.ops.sharing.remote_branch import bring, contains, look, note_seen
 from gtrack.store.locks import file_lock
 from gtrack.store.merge.replay import Replayed, replay
-from gtrack.store.purge import Backup, keep_backup, newest_twin, purge_message
+from gtrack.store.purge import (
+    Backup,
+    keep_backup,
+    large_of,
+    newest_taken_over,
+    newest_twin,
+    purge_message,
+    taken_over_message,
+)
 from gtrack.store.removal import Made
 from gtrack.store.rewriting import Rewriting, Tell, runs_at
 
@@ -168,7 +177,7 @@ def _purge(project: Project, now: datetime, tell: Tell) -> Purge | None:
     if not gone:
         return None
     rewriting.write(gone, tell)
-    message = purge_message(sorted(gone))
+    message = purge_message(sorted(gone), large_of(repo, rewriting.trees(gone)))
     backup: Backup | None = None
 
     def build(at: str | None) -> Made:
@@ -247,10 +256,14 @@ def _take_over(project: Project, branch: RemoteBranch, tell: Callable[[str, int,
                 f"What {branch.name} has on {project.config.branch} is not what a purge here was made of. Nothing was pushed. "
                 f"An ordinary push will do: gtrack push {branch.name}."
             )
-        if twin.known == theirs:
+        since = newest_taken_over(project.repo, theirs, base, twin)
+        if since == theirs:
             return Made(base)
-        taken = replay(project.repo, base, twin.known, theirs, project.identity())
-        return Made(taken.commit or base)
+        taken = replay(project.repo, base, since, theirs, project.identity())
+        with FastImport(project.repo) as stream:
+            message = taken_over_message(branch.name, theirs, len(taken.runs))
+            mark = stream.commit([taken.commit or base], [], message, project.identity(), int(time.time()))
+        return Made(stream.oids[mark])
 
     project.store.integrate(build, f"taken over from {branch.name}")
     return taken

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gtrack.errors import ConfigError, GTrackError
 from gtrack.git.refs import is_ancestor
 from gtrack.git.tags import TAGS
+from gtrack.ops.server.pushed_purge import accept_purge
 from gtrack.ops.server.pushed_tag import PushedTag, Refused
 from gtrack.ops.server.settings import ServerSettings
 from gtrack.registry.tag_names import GRAMMAR, looks_like, parse
@@ -61,9 +62,13 @@ def _branch(repo: Repository, ref: str, old: str, new: str) -> list[str]:
         if new == repo.null_oid:
             raise Refused(f"{name}, {why}, is not deleted.")
         if not is_ancestor(repo, old, new):
+            if ref == settings.config.ref != settings.default and not settings.problem and settings.config.purgers:
+                return list(accept_purge(repo, settings, old, new))
+            purged = ref == settings.config.ref
             raise Refused(
                 f"{name}, {why}, is only added to, and this would take commits away that it has. Fetch it first: git fetch; "
                 f"what was there must be among the ancestors of what you push."
+                f"{' Who may publish a purge, retention.purgers on the default branch says: nobody.' if purged else ''}"
             )
     if ref == settings.default and new != repo.null_oid:
         try:

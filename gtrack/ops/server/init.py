@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from gtrack.config import load
 from gtrack.errors import GTrackError, NotARepository
 from gtrack.git.repo import Repository
+from gtrack.ops.server.pushed_purge import HIDDEN
+from gtrack.store.purge import BACKUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +83,7 @@ def initialise_server(path: Path, branch: str | None = None) -> Server:
         _check_hooks(repo)
         for key in _PARTIAL_CLONES:
             repo.run("config", key, "true")
+        _hide_backups(repo)
         _place(repo.common_dir / "hooks" / "update")
     except OSError as error:
         raise GTrackError(f"{path} cannot be made a server: {error.strerror or error}.") from error
@@ -128,6 +131,13 @@ def _check_hooks(repo: Repository) -> None:
             f"git looks for the hooks of {repo.git_dir} in {place[0]} (core.hooksPath), not in it. Make it look there: "
             f"git -C {shlex.quote(str(repo.git_dir))} config core.hooksPath hooks, or take that setting away."
         )
+
+
+def _hide_backups(repo: Repository) -> None:
+    """Let nobody fetch, or delete by a push, what the hook keeps of a branch that was purged."""
+    place = BACKUPS.rstrip("/")
+    if place not in repo.run("config", "--get-all", HIDDEN, ok=(0, 1)).decode(errors="replace").split():
+        repo.run("config", "--add", HIDDEN, place)
 
 
 def _place(path: Path) -> None:

@@ -125,7 +125,7 @@ def _counted(project: Project, tell: Tell) -> tuple[int, int, int]:
     try:
         project.index.refresh(lambda done, total: tell("Reading runs into the index", done, total))
         experiments = len({name for name, *_ in project.index.experiments()})
-        return experiments, project.index.count(), len(project.registry.ledger().models)
+        return experiments, project.index.count(), len(project.registry_reader.ledger().models)
     finally:
         project.close()
 

@@ -65,12 +65,13 @@ def pull(
     Args:
         project: the project.
         remote: name or URL; the usual one, when None.
-        accept_rewrite: merge also when the remote's branch was rewritten.
+        accept_rewrite: merge also when the remote's branch was rewritten, is another project's, or has what was purged here.
         tell: is told how far it is.
 
     Raises:
         UsageError: there is no such remote.
         Rewritten: its branch was rewritten, and that is not accepted; nothing was changed.
+        Unrelated: its branch is another project's; nothing was changed.
         Unpublished: the branch here was purged, and the remote's was not; nothing was changed.
         GitError: the remote cannot be reached, or git refuses.
     """
@@ -88,7 +89,7 @@ def take(project: Project, branch: RemoteBranch, tell: Tell, *, accept_rewrite: 
     taken = None
     if branch.tip is not None:
         taken = take_in(project, branch, branch.tip, accept_rewrite=accept_rewrite)
-    tags = bring_tags(project.repo, project.registry, branch.tags, project.identity(), branch.name)
+    tags = bring_tags(project.repo, project.registry_reader, branch.tags, project.identity(), branch.name)
     large: Sequence[Pointer] = []
     if taken is not None and taken.runs:
         large = pointers_between(project.repo, before, taken.commit)

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.errors import ExperimentNotFound, GitError, GTrackError
+from gtrack.errors import ExperimentNotFound, GitError
 from gtrack.git.lfs import is_here
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, push_url, without_secrets
 from gtrack.git.tags import Tag
@@ -105,6 +105,7 @@ def push(
         ExperimentNotFound: there is no such experiment.
         PushRejected: the remote refuses; the message has its words.
         Rewritten: the remote's branch was rewritten; nothing was changed.
+        Unrelated: that is another project's; nothing was changed.
         Unpublished: the branch here was purged, and the remote's was not; nothing was changed.
         ArtifactError: a large artifact cannot be sent; then the branch is not, either.
         GitError: the remote cannot be reached, or git refuses.
@@ -173,7 +174,8 @@ class _Push:
                 self._note_looked_after(branch, new)
         elif new is not None and not self._experiments:
             self._send_late(branch, new)
-        tags = self._with_names(self._send_tags(branch, new))
+        tags = self._send_tags(branch, new)
+        tags = replace(tags, renamed=self._project.registry_reader.with_run_names(tags.renamed))
         moved = new is not None and new != branch.tip
         size = sum(self._large.values())
         return Pushed(branch.name, runs, moved, tags, len(self._large), size, tuple(self._lacking), self._pulled)
@@ -243,16 +245,6 @@ class _Push:
         with suppress(OSError):  # then all is looked through once more
             self._mark(branch).write_text(f"{tip}\n", encoding="ascii")
 
-    def _with_names(self, tags: Travelled) -> Travelled:
-        """Return the same with the names of runs in the place of their ids, where these are here."""
-        named = []
-        for one in tags.renamed:
-            try:
-                named.append(replace(one, run=self._project.store.run(one.run).name if one.run else ""))
-            except GTrackError:  # the run is not here, or cannot be read: its id names it
-                named.append(replace(one, run=one.run[:8]))
-        return replace(tags, renamed=tuple(named))
-
     def _send_tags(self, branch: RemoteBranch, new: str | None) -> Travelled:
         def travels(tags: Sequence[Tag]) -> bool:
             if not self._experiments:
@@ -262,7 +254,7 @@ class _Push:
         with turn(self._repo.common_dir / "gtrack" / "registry.lock", _LOCK_SECONDS):
             return publish_tags(
                 self._repo,
-                self._project.registry,
+                self._project.registry_reader,
                 self._remote,
                 branch.tags,
                 lambda: look(self._project, self._remote, pushing=True).tags,

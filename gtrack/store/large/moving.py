@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ _Item = TypeVar("_Item")
 
 _THREADS = 4
 _LEFT_SECONDS = 30 * 24 * 3600.0
+_FRESH_SECONDS = 12 * 3600.0
+"""How old an object of a store may be that a new branch needs: nothing is deleted there that is younger than a day."""
 _NAMED = 3
 _SPARE = 64 << 20
 """Bytes of the disk that a download leaves free."""
@@ -169,7 +172,7 @@ def _from_store(repo: Repository, url: str, missing: Sequence[Wanted], tell: Tel
                 f"{one} cannot be written to {storage(repo)}: {error.strerror or error}. What came of it is kept."
             ) from error
 
-    return list(dict.fromkeys(said for said in _each(fetch, missing, progress) if said is not None))
+    return list(dict.fromkeys(said for said in each(fetch, missing, progress) if said is not None))
 
 
 def _fetch(repo: Repository, store: Store, one: Wanted, folder: Path, progress: _Progress) -> str | None:
@@ -272,16 +275,41 @@ def send(
     if config.artifacts_remote is None:
         lacking = tuple(one for one in named if one not in set(here))
         if here:
-            _each(lambda one: _check(repo, one), here)  # not every server looks at what it gets
+            each(lambda one: _check(repo, one), here)  # not every server looks at what it gets
             push_objects(repo, remote, here, tell)
         return Uploaded(len(here), sum(one.size for one in here), lacking)
     store = open_store(config.artifacts_remote)
-    sizes = _each(lambda one: store.size(one.oid), named)
-    absent = [one for one, size in zip(named, sizes, strict=True) if size != one.size]
-    sent = [one for one in absent if is_here(repo, one)]
+    there = dict(zip(named, each(lambda one: _is_there(store, one), named), strict=True))
+    absent = [one for one in named if there[one] is False]
+    sent = [one for one in named if not there[one] and is_here(repo, one)]
     progress = _Progress(tell, sum(one.size for one in sent))
-    _each(lambda one: store.put(one, object_path(repo, one.oid), progress.add), sent, progress)
-    return Uploaded(len(sent), sum(one.size for one in sent), tuple(one for one in absent if one not in set(sent)))
+
+    def put(one: Pointer) -> bool:
+        try:
+            store.put(one, object_path(repo, one.oid), progress.add)
+        except ArtifactError:
+            if there[one] is False:
+                raise
+            return False  # it is there, only old: who may not write there can push the branch all the same
+        return True
+
+    done = [one for one, is_done in zip(sent, each(put, sent, progress), strict=True) if is_done]
+    return Uploaded(len(done), sum(one.size for one in done), tuple(one for one in absent if one not in set(sent)))
+
+
+def _is_there(store: Store, pointer: Pointer) -> bool | None:
+    """Tell whether a store has an object, and will have it until a branch that is about to be pushed names it.
+
+    What is old may be deleted by somebody who frees the store's space, and does not see that branch yet.
+
+    Returns:
+        None when it is there and old, and cannot be renewed but by sending it again.
+    """
+    found = store.look(pointer.oid)
+    if found is None or found.size != pointer.size:
+        return False
+    is_fresh = found.written is None or time.time() - found.written.timestamp() < _FRESH_SECONDS
+    return True if is_fresh or store.renew(pointer.oid) else None
 
 
 def _check(repo: Repository, pointer: Pointer) -> None:
@@ -317,8 +345,14 @@ class _Progress:
         self._stopped = True
 
 
-def _each(do: Callable[[_Item], _T], items: Sequence[_Item], progress: _Progress | None = None) -> list[_T]:
-    """Return what a function returns for each item, several at once; the first error ends it."""
+def each(do: Callable[[_Item], _T], items: Sequence[_Item], progress: _Progress | None = None) -> list[_T]:
+    """Return what a function returns for each item, several at once; the first error ends it.
+
+    Args:
+        do: the function.
+        items: what it is given.
+        progress: is stopped with it.
+    """
     with ThreadPoolExecutor(_THREADS, "gtrack-large") as threads:
         running = [threads.submit(do, item) for item in items]
         try:

@@ -39,6 +39,11 @@ class Commit:
     is_boundary: bool
 
 
+def without_origins(message: str) -> str:
+    """Return the message of a commit without the commits that purges have made it of."""
+    return _REWRITTEN.sub("", message)
+
+
 class Line:
     """The commits of the branch that ``tip`` has and those of ``without`` do not have.
 
@@ -90,7 +95,7 @@ class Line:
         Both then have one message; and a run commit has code, or where that is nothing but ``experiments/``, stands on it.
         """
         commit = self._commits.get(name)
-        said = _REWRITTEN.sub("", child.message)  # a purge adds to what the branch commit says
+        said = without_origins(child.message)  # a purge adds to what the branch commit says
         if commit is None or commit.message != said or not _RUN.search(commit.message):
             return False
         if not commit.parents or any(name != EXPERIMENTS for name in self._root(commit.id)):

@@ -265,7 +265,6 @@ def _message(source: str, taken: tuple[str, ...], conflicts: tuple[Conflict, ...
 
 def _told(conflicts: tuple[Conflict, ...], refused: tuple[Refused, ...]) -> Iterator[str]:
     for one in conflicts:
-        where = f"{one.experiment} {one.run_id[:8]}".strip()
-        yield f"- {where}: {one.what}: kept {one.kept}, lost {one.lost}"
+        yield f"- {one}"
     for bad in refused:
         yield f"- refused {bad.path}: {bad.reason}"

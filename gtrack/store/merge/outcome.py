@@ -45,6 +45,10 @@ class Conflict:
         """Whether what one side removed stays as the other has it."""
         return self.lost == REMOVAL
 
+    def __str__(self) -> str:
+        where = f"{self.experiment} {self.run_id[:8]}".strip()
+        return f"{where}: {self.what}: kept {self.kept}, lost {self.lost}"
+
 
 @dataclass(frozen=True)
 class Merged:

@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from struct import unpack
+from typing import TYPE_CHECKING, NamedTuple
 
 from gtrack.errors import InvalidName
 from gtrack.formats.names import EXPERIMENTS, RUN_ID, check_experiment, decode_experiment, encode_experiment
@@ -24,6 +25,7 @@ _SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _TWICE = "a directory that names something twice"
 _MODE = b"40000 "
 _DIGITS = b"0123456789abcdef"
+_STREAMED = 64  # for so many shards git gets a process of its own
 _HEAD = len(_MODE) + 32 + 1
 _KINDS = {"40000": "a directory", "120000": "a symbolic link", "160000": "a submodule"}
 
@@ -74,6 +76,13 @@ class Changes:
     experiments: dict[str, Step] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
+
+
+class _Records(NamedTuple):
+    """The entries of a tree as they stand there, and whether no two are known to have one name."""
+
+    found: set[bytes]
+    are_distinct: bool = False
 
 
 def kind_of(entry: Entry) -> str:
@@ -143,7 +152,8 @@ class Comparison:
                 changes.experiments[component] = Step(_place(component, was), _place(component, now))
 
     def _shards(self, changes: Changes, shards: Sequence[tuple[str, str | None, str | None]]) -> None:
-        trees = self._many([(old, new) for _, old, new in shards])
+        pairs = [(old, new) for _, old, new in shards]
+        trees = self._streamed(pairs) if len(pairs) >= _STREAMED else self._many(pairs)
         for (path, _, _), (old, new) in zip(shards, trees, strict=True):
             _, component, digits = path.split("/")
             for name, before, after in self._differing(changes, path, old, new):
@@ -170,34 +180,36 @@ class Comparison:
             return
         was, now = self._records(old), self._records(new)
         if was is None or now is None:
-            was, now = {old}, {new}
-        before = {entry.name: entry for one in was - now for entry in parse_tree(one, self._oid_bytes)}
+            was, now = _Records({old}), _Records({new})
+        before = {entry.name: entry for one in was.found - now.found for entry in parse_tree(one, self._oid_bytes)}
         after: dict[str, Entry] = {}
-        for entry in (entry for one in sorted(now - was) for entry in parse_tree(one, self._oid_bytes)):
-            if entry.name in after or self._count(new, entry.name) > 1:
+        for entry in (entry for one in sorted(now.found - was.found) for entry in parse_tree(one, self._oid_bytes)):
+            if entry.name in after or (not now.are_distinct and self._count(new, entry.name) > 1):
                 changes.malformed.append(Malformed(path, _TWICE))
             after.setdefault(entry.name, entry)
         for name in sorted({*before, *after}):
             if before.get(name) != after.get(name):
                 yield name, before.get(name), after.get(name)
 
-    def _is_uniform(self, data: bytes) -> bool:
-        """Tell whether a tree has nothing but directories that are named as runs are; column by column, as that is quick."""
+    def _uniform(self, data: bytes) -> _Records | None:
+        """Return the entries of a tree that has nothing but directories named as runs are; all at once, as that is quick."""
         size = self._record
         count, rest = divmod(len(data), size)
-        return (
-            rest == 0
-            and all(data[at::size] == bytes([byte]) * count for at, byte in enumerate(_MODE))
-            and data[_HEAD - 1 :: size] == bytes(count)
-            and not any(data[at::size].translate(None, _DIGITS) for at in range(len(_MODE), _HEAD - 1))
-        )
+        if rest or any(data[at::size] != bytes([byte]) * count for at, byte in enumerate(_MODE)):
+            return None
+        heads = unpack(f"{_HEAD - 1}s{size - _HEAD + 1}x" * count, data)
+        # Each has the one space of its mode, so that all else is digits where there are no more of them.
+        if data[_HEAD - 1 :: size] != bytes(count) or b"".join(heads).translate(None, _DIGITS) != b" " * count:
+            return None
+        return _Records(set(unpack(f"{size}s" * count, data)), are_distinct=len(set(heads)) == count)
 
-    def _records(self, data: bytes) -> set[bytes] | None:
+    def _records(self, data: bytes) -> _Records | None:
         """Return the entries of a tree, each as it stands there; None when that cannot be told so quickly."""
-        if self._is_uniform(data):
-            return {data[at : at + self._record] for at in range(0, len(data), self._record)}
+        uniform = self._uniform(data)
+        if uniform is not None:
+            return uniform
         found = self._entry.findall(data)
-        return set(found) if sum(map(len, found)) == len(data) else None
+        return _Records(set(found)) if sum(map(len, found)) == len(data) else None
 
     def _count(self, data: bytes, name: str) -> int:
         """Return how many entries have a name."""
@@ -211,8 +223,26 @@ class Comparison:
         trees = self._repo.objects.many(list(wanted))
         found = {name: tree.data if tree else b"" for name, tree in zip(wanted, trees, strict=True)}
         self._old.update((old, found[old]) for old, _ in pairs if old in found)
-        found = {**self._old, **found}
-        return [(found[old] if old else b"", found[new] if new else b"") for old, new in pairs]
+
+        def data(name: str | None) -> bytes:
+            return (self._old.get(name) or found.get(name) or b"") if name else b""
+
+        return [(data(old), data(new)) for old, new in pairs]
+
+    def _streamed(self, pairs: Sequence[tuple[str | None, str | None]]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what ``_many`` returns, while git goes on to the next ones."""
+        known = {old for old, _ in pairs if old in self._old}
+        wanted = [name for old, new in pairs for name in (None if old in known else old, new) if name]
+        trees = self._repo.objects.stream(wanted)
+
+        def read() -> bytes:
+            tree = next(trees)
+            return tree.data if tree else b""
+
+        for old, new in pairs:
+            if old and old not in known:
+                self._old[old] = read()
+            yield self._old[old] if old else b"", read() if new else b""
 
 
 def _add(changes: Changes, run_id: str, before: Place | None, after: Place | None) -> None:

@@ -12,7 +12,7 @@ from gtrack.formats.run_dir import EXPERIMENT
 from gtrack.git.objects import Change, FastImport, Identity
 from gtrack.git.trees import Entry
 from gtrack.store.branch import BranchReader
-from gtrack.store.merge.bases import Commit, Line
+from gtrack.store.merge.bases import Commit, Line, without_origins
 from gtrack.store.merge.contents import Contents
 from gtrack.store.merge.outcome import REMOVAL, Conflict
 from gtrack.store.merge.places import Changes, Comparison, Place, Step
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gtrack.git.repo import Repository
 
 _ALONE = "alone"
+_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,12 @@ class Replayed:
         runs: ids of the runs that were added, changed or removed.
         conflicts: what could not be kept of both sides.
         came_back: ids of the runs that the base had, the other state had no more, and the newest one has.
-        alone: ids of the runs that the other state did not have and the newest one has, and that no commit put there together
-            with a run commit.
     """
 
     commit: str | None
     runs: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     came_back: tuple[str, ...] = ()
-    alone: tuple[str, ...] = ()
 
 
 def replay(
@@ -71,25 +69,10 @@ def replay(
     Raises:
         GitError: git refuses.
     """
-    made = _Replay(repo, onto, experiments, identity).of(Line(repo, ours, [one for one in (base, onto) if one]))
-    if made.commit is None or not made.alone:
-        return made
+    steps = _Replay(repo, onto, experiments, identity)
+    made = steps.of(Line(repo, ours, [one for one in (base, onto) if one]))
     was = BranchReader(repo, base)
-    came_back = tuple(run_id for run_id in made.alone if was.locate(run_id) is not None)
-    return replace(made, commit=_with_run_commits(repo, made.commit, made.alone, ours, identity), came_back=came_back)
-
-
-def _with_run_commits(repo: Repository, tip: str, alone: Sequence[str], ours: str, identity: Identity) -> str:
-    """Return the newest state with the run commits of runs that came without: nothing else may lead to their code."""
-    reader, last = BranchReader(repo, tip), tip
-    with FastImport(repo) as stream:
-        for run_id in alone:
-            own, place = find_run_commit(repo, ours, run_id), reader.locate(run_id)
-            if own is not None and place is not None:
-                experiment = on_one_line(place.experiment)
-                message = f"{experiment}: {run_id[:8]} with its own commit\n\nRun: {run_id}\nExperiment: {experiment}\n"
-                last = stream.commit([last, own], [], message, identity, int(time.time()))
-    return stream.oids.get(last, last)
+    return replace(made, came_back=tuple(one for one in steps.new_there() if was.locate(one) is not None))
 
 
 class _Replay:
@@ -102,13 +85,18 @@ class _Replay:
         self._reader = BranchReader(repo, onto)
         self._runs: dict[str, Place | None] = {}
         self._experiments: dict[str, Place | None] = {}
+        self._kept: dict[str, Place | None] = {}
         self._made: set[str] = set()
-        self._with_own: set[str] = set()
+        self._settled_own: dict[str, dict[str, list[Commit]]] = {}
         self._conflicts: list[Conflict] = []
 
     def of(self, line: Line) -> Replayed:
         """Replay the commits of a line."""
-        steps = [(commit, line.parents(commit)) for commit in line.commits()]
+        # What a purge has made them of is not what they become on top of another state.
+        steps = [
+            (replace(commit, message=without_origins(commit.message)), line.parents(commit))
+            for commit in line.commits()
+        ]
         changes = [self._changes(commit, parents) for commit, parents in steps]
         self._settle(steps, changes)
         trees = {step.after.tree for one in changes for step in one.runs.values() if step.after}
@@ -116,26 +104,74 @@ class _Replay:
         last = self._onto
         with FastImport(self._repo) as stream:
             for (commit, parents), one in zip(steps, changes, strict=True):
+                last = self._with_settled_own(stream, last, (commit, parents), one, unsafe)
+                absent = [run_id for run_id in sorted(one.runs) if self._run_now(run_id) is None]
+                told = len(self._conflicts)
                 moves = self._moves(commit, parents, one, unsafe)
                 if not moves:
                     continue
                 own = [parent for parent in commit.parents if parent not in parents]
-                self._with_own.update(one.runs if own else ())
                 last = stream.commit(
                     [*([last] if last else []), *own],
                     moves,
-                    _message(commit, parents, moves),
+                    _naming(_message(commit, parents, moves), self._conflicts[told:]),
                     self._identity,
                     commit.seconds,
                     from_empty=last is None,
                     author=Identity(commit.name, commit.email),
                 )
+                if not own:
+                    last = self._with_earlier_own(stream, last, commit, absent)
         newest = stream.oids.get(last, last) if last else None
-        return Replayed(newest, tuple(sorted(self._made)), tuple(self._conflicts), alone=self._alone())
+        return Replayed(newest, tuple(sorted(self._made)), tuple(self._conflicts))
 
-    def _alone(self) -> tuple[str, ...]:
-        found = sorted(self._made - self._with_own)
-        return tuple(one for one in found if self._runs[one] is not None and self._reader.locate(one) is None)
+    def new_there(self) -> tuple[str, ...]:
+        """Return the runs that are there now and were not."""
+        found = (one for one in sorted(self._made) if self._runs[one] is not None)
+        return tuple(one for one in found if self._reader.locate(one) is None)
+
+    def _with_earlier_own(self, stream: FastImport, last: str, commit: Commit, absent: Sequence[str]) -> str:
+        """Put the run commits there of runs that a commit has brought without: nothing else may lead to their code."""
+        for run_id in absent:
+            place = self._runs.get(run_id)
+            if place is None or self._reader.locate(run_id) is not None:
+                continue
+            own = find_run_commit(self._repo, commit.id, run_id)
+            if own is not None:
+                experiment = on_one_line(decode_experiment(place.component))
+                message = f"{experiment}: {run_id[:8]} with its own commit\n\nRun: {run_id}\nExperiment: {experiment}\n"
+                last = stream.commit([last, own], [], message, self._identity, int(time.time()))
+        return last
+
+    def _with_settled_own(
+        self,
+        stream: FastImport,
+        last: str | None,
+        step: tuple[Commit, tuple[str, ...]],
+        changes: Changes,
+        unsafe: set[str],
+    ) -> str | None:
+        """Put the runs there for which a merge stands, and that have gone on since, each with its run commits.
+
+        The merge itself has none: their values, and the code that they ran on, would come from nowhere.
+        """
+        for run_id, brought in self._settled_own.get(step[0].id, {}).items():
+            if run_id not in changes.runs:
+                continue
+            told = len(self._conflicts)
+            moves = self._moves(*step, Changes({run_id: changes.runs.pop(run_id)}), unsafe)
+            for commit in brought if moves else ():
+                is_last = commit is brought[-1]
+                last = stream.commit(
+                    [*([last] if last else []), *commit.parents[1:]],
+                    moves if is_last else [],
+                    _naming(commit.message, self._conflicts[told:] if is_last else ()),
+                    self._identity,
+                    commit.seconds,
+                    from_empty=last is None,
+                    author=Identity(commit.name, commit.email),
+                )
+        return last
 
     def _changes(self, commit: Commit, parents: tuple[str, ...]) -> Changes:
         """Return what a commit itself did; of a merge, what none of its parents has."""
@@ -161,7 +197,26 @@ class _Replay:
             if len(parents) > 1 and known and at not in settled:
                 before = _ancestors(at, steps, number)
                 settled.update(before)
+                brought = [
+                    (run_id, steps[one][0])
+                    for one in before
+                    for run_id in (changes[one].runs if len(steps[one][1]) == 1 < len(steps[one][0].parents) else ())
+                ]
                 self._settle_by(changes[at], [changes[one] for one in before], known[0], commit.id)
+                self._settled_own[commit.id] = self._new_own(brought, changes[at])
+
+    def _new_own(self, brought: Sequence[tuple[str, Commit]], merged: Changes) -> dict[str, list[Commit]]:
+        """Return, by run, the commits that brought run commits of what a merge stands for, and that are not there yet."""
+        chosen = [(run_id, commit) for run_id, commit in brought if run_id in merged.runs]
+        if not chosen:
+            return {}
+        names = [*(commit.parents[1] for _, commit in chosen), *([f"^{self._onto}"] if self._onto else [])]
+        new = set(self._repo.run("rev-list", "--stdin", stdin="\n".join(names).encode()).decode().split())
+        found: dict[str, list[Commit]] = {}
+        for run_id, commit in chosen:
+            if commit.parents[1] in new:
+                found.setdefault(run_id, []).append(commit)
+        return found
 
     def _settle_by(self, merged: Changes, before: Sequence[Changes], known: str, commit: str) -> None:
         then, now = BranchReader(self._repo, known), BranchReader(self._repo, commit)
@@ -206,10 +261,19 @@ class _Replay:
 
     def _wanted_run(self, run_id: str, now: Place | None, step: Step, commits: tuple[str, str | None]) -> Place | None:
         """Return where a run shall be; what one side changed stays where the other removed it."""
+        # What was removed and restored is compared with what it was before.
+        if step.before is None and run_id in self._kept:
+            step = Step(self._kept.pop(run_id), step.after)
+        if step.before == step.after:
+            return now
         if now in (step.before, step.after):
             return step.after
+        if step.before is None and now is not None and step.after is not None and self._was_there(run_id, step.after):
+            return now
         if now is None or step.after is None:
             kept = now or step.after
+            if step.after is None:
+                self._kept[run_id] = step.before
             experiment = decode_experiment(kept.component) if kept else ""
             self._conflicts.append(Conflict(experiment, run_id, "the run", "the changed one", REMOVAL))
             return kept
@@ -218,6 +282,14 @@ class _Replay:
         component, files, conflicts = merger.merge(run_id)
         self._conflicts += conflicts
         return Place(component, self._written(files))
+
+    def _was_there(self, run_id: str, place: Place) -> bool:
+        """Tell whether a run was ever so in the other state's history: what it has become since there is what counts."""
+        if self._onto is None:
+            return False
+        options = ("--format=", "--raw", "--no-abbrev", "--no-renames", "-t", "-m", "--full-history")
+        told = self._repo.run("log", *options, self._onto, "--", f":(literal){_path(place, run_id)}")
+        return f" {place.tree} ".encode() in told
 
     def _wanted_experiment(
         self, component: str, now: Place | None, step: Step, commits: tuple[str, str | None]
@@ -277,6 +349,13 @@ def _message(commit: Commit, parents: Sequence[str], moves: Sequence[Change]) ->
     if len(parents) == 1 or not count:
         return commit.message
     return f"Remove {count} run{'' if count == 1 else 's'} by a merge\n\n{commit.message}"
+
+
+def _naming(message: str, conflicts: Sequence[Conflict]) -> str:
+    """Return a message with what could not be kept of both sides, before its trailers."""
+    lines = "".join(f"- {on_one_line(str(one))}\n" for one in conflicts[:_LINES])
+    subject, gap, rest = message.partition("\n\n")
+    return f"{subject.rstrip()}\n\n{lines}{gap[1:]}{rest}" if lines else message
 
 
 def _located(reader: BranchReader, run_id: str) -> Place | None:

@@ -17,6 +17,7 @@ from gtrack.ops.remove import remove_all, restore_at, restore_last, restore_remo
 from gtrack.ops.retention.purge import purge
 from gtrack.project import Project
 from gtrack.store.merge.merge import merge
+from gtrack.writer import ActiveRun
 from tests.conftest import Git
 from tests.ops.checks.conftest import BRANCH, Runs, Tamper, inside
 from tests.ops.conftest import OpenProject
@@ -189,6 +190,20 @@ def test_a_run_that_was_put_back_as_it_was_has_no_error_and_one_put_back_as_it_n
     assert "it says that it restores metrics.yaml, which never was so" in error.text
 
 
+def test_putting_back_a_run_without_what_it_got_later_is_no_error_and_without_what_it_always_had_is(
+    runs: Runs, project: Project, tamper: Tamper, git: Git
+) -> None:
+    before = git("rev-parse", BRANCH)
+    more = ActiveRun.resume(project, runs["plain"].id)
+    more.log_bytes(b"later", "later.txt")
+    more.end("finished")
+    restore_at(project, runs["plain"].id, before)
+    assert texts(verify_runs(project)) == []
+    lie = tamper({inside(runs["plain"], "params.yaml"): None}, "forest: plain restored\n")
+    [error] = verify_runs(project).errors
+    assert (error.commit, error.text.partition(": ")[0]) == (lie, "it removes parts of runs")
+
+
 def test_what_was_restored_is_as_it_was_after_a_purge_too(runs: Runs, project: Project) -> None:
     edit_tags(project, runs["plain"], {"a": "1"})
     remove_all(project, [runs["large"], runs["broken"], runs["plain"]])
@@ -303,3 +318,61 @@ def test_a_partial_clone_fetches_nothing_and_says_what_it_has_not_seen(
     assert any("that this partial clone left with its remote" in one.text for one in found.notes)
     assert git("count-objects", "-v", cwd=clone) == before
     assert found.runs == len(runs)
+
+
+def test_merges_are_judged_in_a_partial_clone_by_what_is_here_of_them(
+    runs: Runs, project: Project, repo: Path, git: Git, tmp_path: Path, open_project: OpenProject
+) -> None:
+    base = git("rev-parse", BRANCH)
+    edit_tags(project, runs["large"], {"ours": "1"})
+    ours = git("rev-parse", BRANCH)
+    git("update-ref", f"refs/heads/{BRANCH}", base)
+    for name in ("plain", "broken"):
+        edit_tags(project, runs[name], {"theirs": "2"})
+    theirs = git("rev-parse", BRANCH)
+    merged = merge(project.repo, ours, theirs, project.identity(), source="box").commit
+    git("update-ref", f"refs/heads/{BRANCH}", str(merged))
+    index, path = {"GIT_INDEX_FILE": str(tmp_path / "index")}, inside(runs["broken"], "run.yaml")
+    lied = git("show", f"{merged}:{path}").replace("status: failed", "status: finished").replace("user: ", "user: not ")
+    git("read-tree", str(merged), env=index)
+    blob = git("hash-object", "-w", "--stdin", stdin=lied)
+    git("update-index", "--cacheinfo", f"100644,{blob},{path}", env=index)
+    message = git("log", "-1", "--format=%B", str(merged))
+    forged = git("commit-tree", git("write-tree", env=index), "-p", ours, "-p", theirs, "-m", message)
+
+    git("config", "uploadpack.allowFilter", "true")
+    for tip, limit, errors, unread in (
+        (merged, "blob:none", 0, "3 earlier states of them"),  # of three edits; the merge took each as it was
+        (merged, "blob:limit=10k", 0, None),
+        (forged, "blob:none", 0, "4 earlier states of them"),
+        (forged, "blob:limit=10k", 1, None),
+    ):
+        git("update-ref", f"refs/heads/{BRANCH}", str(tip))
+        clone = tmp_path / f"{errors}{limit}{tip}"
+        git("clone", "-q", f"--filter={limit}", f"file://{repo}", str(clone))
+        git("branch", BRANCH, f"origin/{BRANCH}", cwd=clone)
+        before = git("count-objects", "-v", cwd=clone)
+        found = verify_runs(open_project(clone))
+        assert ["it rewrites what run.yaml said of user" in text for text in texts(found)] == [True] * errors
+        notes = " ".join(f"{one.text} {one.remedy}" for one in found.notes)
+        assert (unread or "") in notes
+        assert ("git fetch --refetch --filter=blob:limit=1m origin" in notes) is (unread is not None)
+        assert git("count-objects", "-v", cwd=clone) == before
+    git("fetch", "-q", "--refetch", "--filter=blob:limit=1m", "origin", cwd=tmp_path / f"0blob:none{forged}")
+    assert len(texts(verify_runs(open_project(tmp_path / f"0blob:none{forged}")))) == 1
+
+
+def test_a_clone_without_trees_is_not_damaged_and_says_what_brings_its_history(
+    runs: Runs, repo: Path, git: Git, tmp_path: Path, open_project: OpenProject
+) -> None:
+    git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "treeless"
+    git("clone", "-q", "--filter=tree:0", f"file://{repo}", str(clone))
+    git("branch", BRANCH, f"origin/{BRANCH}", cwd=clone)
+    found = verify_runs(open_project(clone))
+    assert (texts(found), found.runs) == ([], len(runs))
+    # Older gits fetch the directories all the same.
+    assert [one.text for one in found.notes if "directories of their history" in one.text] or found.commits == len(runs)
+    git("fetch", "-q", "--refetch", "--filter=blob:limit=1m", "origin", cwd=clone)
+    found = verify_runs(open_project(clone))
+    assert (texts(found), found.commits) == ([], len(runs))

@@ -10,12 +10,16 @@ import pytest
 
 from gtrack.errors import ExperimentNotFound, GitError, UsageError
 from gtrack.git.remotes import PushRejected
+from gtrack.ops.checks.verify_runs import verify_runs
 from gtrack.ops.edit import edit_tags
+from gtrack.ops.remove import restore_run
 from gtrack.ops.retention.purge import purge, push_purged
 from gtrack.ops.sharing.pull import pull
 from gtrack.ops.sharing.push import Counted, push
-from gtrack.ops.sharing.take_in import Rewritten, Unpublished
+from gtrack.ops.sharing.take_in import Rewritten, Unpublished, Unrelated
 from gtrack.project import Project
+from gtrack.store.live import SINCE
+from gtrack.writer import ActiveRun
 from tests.clones import Traced, partial_clone
 from tests.conftest import run_git
 from tests.ops.sharing.people import Person
@@ -147,6 +151,58 @@ def test_both_edited_one_run(ana: Person, ben: Person) -> None:
 # Where to
 
 
+def test_what_comes_to_a_run_while_it_goes_on_stays(ana: Person, ben: Person) -> None:
+    [run] = ana.runs("one")
+    push(ana.project)
+    pull(ben.project)
+    mine = ActiveRun.resume(ana.project, run.id)
+    mine.log_metrics({"mine": 1.0}, step=1)
+    theirs = ActiveRun.resume(ben.project, run.id)
+    theirs.log_metrics({"theirs": 2.0}, step=2)
+    theirs.log_params({"more": True})
+    theirs.log_bytes(b"x", "theirs.txt")
+    theirs.end()
+    edit_tags(ben.project, ben.project.store.run(run.id), {"good": "yes"})
+    push(ben.project)
+    pull(ana.project)
+    ana.project.store.edit(run.id, lambda head: head.update(notes="By somebody who saw no live run."), "noted")
+    mine.log_metrics({"mine": 1.5}, step=3)
+    mine.set_tags({"mine": "1"})
+    mine.set_notes("By who goes on.")
+    mine.end()
+    found = ana.project.store.run(run.id)
+    assert (found.metrics, found.params["more"]) == ({"f1": 0.9, "theirs": 2.0, "mine": 1.5}, True)
+    assert found.tags == {"good": "yes", "mine": "1"}
+    kept, lost = sorted(["By somebody who saw no live run.", "By who goes on."], key=lambda text: text != found.notes)
+    assert f": run.yaml: notes: kept {kept}, lost {lost}\n\nRun: {run.id}\n" in ana.git(
+        "log", "-1", "--format=%B", RUNS
+    )
+    assert ana.project.history(run.id).steps == [1, 2, 3]
+    assert {one.path for one in ana.project.artifacts(run.id)} == {"model/weights.bin", "theirs.txt"}
+    assert verify_runs(ana.project).faults == ()
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_run_that_was_removed_elsewhere_while_it_goes_on_is_whole_when_it_ends(
+    ana: Person, ben: Person, is_lost: bool
+) -> None:
+    [run, _] = ana.runs("one", "two")
+    push(ana.project)
+    pull(ben.project)
+    mine = ActiveRun.resume(ana.project, run.id)
+    ben.project.store.remove(run.id)
+    push(ben.project)
+    pull(ana.project)
+    if is_lost:  # a purge and git's own gc took what the run was taken from
+        (mine.directory / SINCE).write_text("0123456789" * 4)
+        restore_run(ana.project, run.id)
+    mine.log_metrics({"more": 1.0})
+    mine.end()
+    assert ana.project.store.run(run.id).metrics == {"f1": 0.9, "more": 1.0}
+    assert ana.project.artifact_bytes(run.id, "model/weights.bin") == b"one"
+    assert verify_runs(ana.project).errors == []
+
+
 @pytest.mark.parametrize(
     ("remote", "said"),
     [("orgin", "Did you mean 'origin'"), ("--all", "is no remote"), ("", "is no remote")],
@@ -268,6 +324,45 @@ def test_a_rewritten_branch_is_told_also_after_git_fetch(ana: Person, ben: Perso
     ben.git("fetch", "--quiet")
     with pytest.raises(Rewritten):
         pull(ben.project)
+
+
+def test_another_project_s_runs_are_told_and_merged_only_when_that_is_wanted(
+    ana: Person, bare: Path, tmp_path: Path
+) -> None:
+    ana.runs("one")
+    push(ana.project)
+    place = tmp_path / "other"
+    run_git("init", "--quiet", str(place), cwd=tmp_path)
+    run_git("commit", "--quiet", "--allow-empty", "--message", "Another beginning", cwd=place)
+    run_git("remote", "add", "origin", str(bare), cwd=place)
+    other = Person(place)
+    other.runs("two")
+    before = run_git("for-each-ref", cwd=bare), other.git("for-each-ref")
+    for act in (push, pull):
+        with pytest.raises(Unrelated, match=r"neither runs nor code.*git remote set-url origin URL.*--accept-rewrite"):
+            act(other.project)
+    assert (run_git("for-each-ref", cwd=bare), other.git("for-each-ref")) == before
+    pull(other.project, accept_rewrite=True)
+    push(other.project)
+    pull(ana.project)
+    assert ana.names() == other.names() == {"one", "two"}
+    other.runs("three")
+    push(other.project)
+    other.project.close()
+
+
+@pytest.mark.parametrize("ana_is_first", [False, True])
+def test_a_branch_whose_runs_were_all_purged_is_of_the_same_project_as_others(
+    ana: Person, ben: Person, ana_is_first: bool
+) -> None:
+    [gone] = ana.runs("gone")
+    ana.project.store.remove(gone.id)
+    assert purge(ana.project, datetime.now(timezone.utc)) is not None
+    ben.runs("first")
+    people = [ana, ben] if ana_is_first else [ben, ana]
+    for person in (*people, people[0]):
+        push(person.project, pulling=True)
+    assert ana.names() == ben.names() == {"first"}
 
 
 @pytest.mark.parametrize("fetched", [False, True])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+import pytest
+
 from gtrack.ops.checks.verify_runs import verify_runs
 from gtrack.ops.edit import edit_notes
-from gtrack.ops.remove import remove_all, removed, restore_at, restore_last
+from gtrack.ops.remove import remove_all, removed, restore_at, restore_last, restore_run
 from gtrack.ops.retention.purge import purge, push_purged
 from gtrack.ops.sharing.pull import pull
 from gtrack.ops.sharing.push import push
@@ -43,3 +45,53 @@ def test_verify_agrees_with_what_was_restored(ana: Person) -> None:
     assert restored == runs[0]
     restore_at(ana.project, "two", before)
     assert [fault.text for fault in verify_runs(ana.project).faults] == []
+
+
+def test_verify_agrees_with_what_was_edited_purged_and_restored(ana: Person) -> None:
+    [run, _] = ana.runs("one", "two")
+    edit_notes(ana.project, run, "Edited.")
+    remove_all(ana.project, [run])
+    assert purge(ana.project, datetime.now(timezone.utc)) is not None
+    assert restore_last(ana.project)[0].notes == "Edited."
+    assert verify_runs(ana.project).faults == ()
+
+
+def test_verify_agrees_with_what_was_restored_here_and_purged_elsewhere(ana: Person, ben: Person) -> None:
+    runs = ana.runs("one", "two", "three")
+    remove_all(ana.project, runs[:2])
+    push(ana.project)
+    pull(ben.project)
+    restore_last(ben.project)
+    assert purge(ana.project, datetime.now(timezone.utc)) is not None
+    push_purged(ana.project, "origin")
+    pull(ben.project)
+    assert ben.ids() == {run.id for run in runs}
+    assert verify_runs(ben.project).faults == ()
+
+
+def test_a_run_that_was_edited_and_removed_elsewhere_comes_back_as_it_was_last(ana: Person, ben: Person) -> None:
+    [run] = ana.runs("one")
+    push(ana.project)
+    pull(ben.project)
+    edit_notes(ben.project, run, "Edited.")
+    remove_all(ben.project, [run])
+    push(ben.project)
+    ana.runs("two")
+    pull(ana.project)
+    assert restore_run(ana.project, run.id).notes == "Edited."
+
+
+@pytest.mark.parametrize("ana_edits", [False, True])
+def test_a_run_that_both_removed_comes_back_with_what_one_of_them_had_edited(
+    ana: Person, ben: Person, ana_edits: bool
+) -> None:
+    [run] = ana.runs("one")
+    push(ana.project)
+    pull(ben.project)
+    edit_notes((ana if ana_edits else ben).project, run, "Edited.")
+    for person in (ana, ben):
+        person.project.store.remove(run.id)
+        push(person.project, pulling=True)
+    pull(ana.project)
+    assert restore_run(ana.project, run.id).notes == "Edited."
+    assert [one.notes for one in restore_last(ben.project)] == ["Edited."]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrack.git.objects import Change
+from gtrack.store.merge import places
 from gtrack.store.merge.bases import Line, merge_bases
 from gtrack.store.merge.merge import merge
 from gtrack.store.merge.outcome import Conflict, Refused
@@ -34,6 +35,19 @@ class TestRuns:
         assert states.paths(found.commit) == sorted(head(number) for number in (0, 1, 2, 17))
         assert set(found.taken) == {run_id(2), run_id(17)}
         assert (found.conflicts, found.refused) == ((), ())
+
+    def test_of_many_shards_come_to_the_same(self, states: States, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = [f"few-{number}" for number in range(5)]
+        base = states.commit({**run_files(0), **run_files(1, "gone"), **run_files(2, "few-0"), "hostile": b"x"})
+        theirs = states.commit(
+            {path: data for at, one in enumerate(few * 8, start=20) for path, data in run_files(at, one).items()}, base
+        )
+        both = {**run_files(99), place(1, "gone"): None, f"{place(2, 'few-0')}/notes.txt": b"1\n"}
+        ours = states.commit({**both, **run_files(16)}, base)
+        plain = states.merged(ours, theirs)
+        monkeypatch.setattr(places, "_STREAMED", 1)
+        assert states.tree(states.merged(ours, theirs).commit) == states.tree(plain.commit)
+        assert len(plain.taken) == 40
 
     def test_the_merge_commit_says_what_it_is(self, states: States, git: Git) -> None:
         base = states.commit(run_files(0))

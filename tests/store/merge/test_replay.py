@@ -158,3 +158,48 @@ def test_a_merge_that_stands_for_a_removal_says_so(states: States, add: Callable
     assert states.paths(str(found.commit)) == [head(0)]
     said = git("log", "-1", "--format=%B", str(found.commit)).splitlines()
     assert (said[0], said[-1]) == ("Remove 1 run by a merge", "Merged-From: origin")
+
+
+def test_a_merge_that_stands_for_a_run_that_went_on_brings_its_new_run_commits(
+    states: States, add: Callable[..., str], git: Git
+) -> None:
+    base = add(1, None)
+    theirs = states.commit({head(1): b"x: 1\nb: 1\n"}, base, seconds=150)
+    message = f"default: one finished\n\nRun: {run_id(1)}\nExperiment: default\n"
+    own, tip = [], base
+    for value in (b"x: 2\n", b"x: 3\n"):
+        own.append(states.commit({head(1): value}, git("rev-parse", "HEAD"), message=message, seconds=200))
+        tip = states.commit({head(1): value}, tip, own[-1], message=message, seconds=200)
+    ours = merge(states.repo, tip, theirs, ANA, source="origin").commit
+    found = str(replay(states.repo, theirs, theirs, ours, ANA, experiments={"default"}).commit)
+    assert states.file(found, head(1)) == b"x: 3\nb: 1\n"
+    names = [f"{found}^2", f"{found}^1^2", f"{found}^1^1"]
+    assert [git("rev-parse", name) for name in names] == [own[1], own[0], theirs]
+    again = states.commit({head(1): b"x: 4\nb: 1\n"}, found, seconds=300)
+    ours = merge(states.repo, ours, again, ANA, source="origin").commit
+    assert replay(states.repo, again, again, ours, ANA, experiments={"default"}).commit == again
+
+
+def test_what_was_removed_and_restored_undoes_no_edit_that_is_there(states: States, add: Callable[..., str]) -> None:
+    run, base = head(1), add(1, add(0, None))
+    there = states.commit(
+        {run: b"notes: theirs\nx: 1\n"}, states.commit({run: b"x: 1\nnotes: both\n"}, base), seconds=150
+    )
+    before = states.commit({run: b"x: 1\nnotes: both\n"}, base)
+    gone = states.commit({place(1): None}, before, seconds=200)
+    for back, then in (
+        (b"x: 1\nnotes: both\n", b"notes: theirs\nx: 1\n"),
+        (b"x: 2\nnotes: both\n", b"x: 2\nnotes: theirs\n"),
+    ):
+        found = replay(states.repo, there, before, states.commit({run: back}, gone, seconds=210), ANA)
+        assert states.file(str(found.commit), run) == then
+        assert [one.what for one in found.conflicts] == ["the run"]
+
+
+def test_a_run_that_both_restored_and_one_edited_since_is_the_edited_one(
+    states: States, add: Callable[..., str]
+) -> None:
+    base = add(0, None)
+    edited = states.commit({head(1): b"x: 1\nb: 1\nstatus: edited\n"}, add(1, base), seconds=150)
+    restored = states.commit({head(1): b"x: 1\n"}, base, seconds=200)
+    assert replay(states.repo, edited, base, restored, ANA).commit == edited
