@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gtrack.errors import ExperimentNotFound, ModelNotFound, RunNotFound, UsageError, nearest
+from gtrack.errors import ExperimentNotFound, GitError, ModelNotFound, RunNotFound, UsageError, nearest
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS, decode_experiment
 from gtrack.formats.yamlio import MAX_BYTES
@@ -18,6 +18,7 @@ from gtrack.git.promisor import is_partial, missing
 from gtrack.ops.checks.append_only import removed_in
 from gtrack.ops.checks.edits import edits_of
 from gtrack.ops.checks.faults import few
+from gtrack.ops.checks.touching import touching
 from gtrack.ops.checks.walk import BranchCommit, FileChange, walk, with_changes
 from gtrack.ops.remove import removed
 from gtrack.registry.tag_names import Action
@@ -234,7 +235,7 @@ def _narrowed(deed: Deed, wanted: Wanted) -> Deed | None:
 def _is_of(line: str, run: str) -> bool:
     """Tell whether what a merge lost is of a run; its line has the beginning of an id."""
     said = line.partition(": ")[0].rpartition(" ")[2]
-    return bool(said) and (said.startswith(run) or run.startswith(said))
+    return _PREFIX.match(said) is not None and (said.startswith(run) or run.startswith(said))
 
 
 # The registry
@@ -277,13 +278,22 @@ def _of_event(event: Event, runs: Mapping[int, str | None]) -> Deed:
 
 
 def _on_branch(repo: Repository, tip: str, wanted: Wanted) -> Iterator[Deed]:
-    commits = _chosen(walk(repo, tip), wanted)
+    commits = _chosen(walk(repo, tip) if wanted.run is None else _touching(repo, tip, wanted.run), wanted)
     size, waiting = _AT_FIRST, with_changes(repo, commits)
     while part := list(islice(waiting, size)):
         found = [deed for commit, changes in part for deed in _of_commit(commit, changes)]
         narrowed = [(deed, one) for one in found if (deed := _narrowed(one.deed, wanted)) is not None]
         yield from _told(repo, narrowed)
         size = min(size * 2, _AT_MOST)
+
+
+def _touching(repo: Repository, tip: str, run: str) -> Iterator[BranchCommit]:
+    """Yield the commits that may have to do with a run; all, when git cannot tell them: then these say what is damaged."""
+    try:
+        found = list(touching(repo, tip, run))
+    except GitError:
+        return walk(repo, tip)
+    return iter(found)
 
 
 def _chosen(commits: Iterator[BranchCommit], wanted: Wanted) -> Iterator[BranchCommit]:

@@ -34,8 +34,10 @@ _MAX_IN_ALL = 2_000_000
 _RUN_DEPTH = 3
 _SHARD = re.compile(r"[0-9a-f]{2}\Z")
 _TREE_MODE = "040000"
-_RUN = re.compile(r"^Run: ([0-9a-f]{32})$", re.MULTILINE)
-_REWRITTEN = re.compile(r"^Rewritten-From: [0-9a-f]+\n", re.MULTILINE)
+NAMES_RUN = re.compile(r"^Run: ([0-9a-f]{32})$", re.MULTILINE)
+"""Of a message: the run that it names. What names one and has two parents took its run commit in; the others are merges."""
+REWRITTEN = re.compile(r"^Rewritten-From: [0-9a-f]+\n", re.MULTILINE)
+"""Of a message: what a purge added to it."""
 _RESTORED = re.compile(r" restored$|^Restore [0-9]+ runs?\b")
 _HEADER = re.compile(r"(?P<key>tree|parent|author|committer) (?P<value>.*)")
 _PERSON = re.compile(r"(?P<who>.*?) ?(?P<seconds>-?[0-9]{1,18})(?: [-+][0-9]{4})?\Z")
@@ -76,7 +78,7 @@ class BranchCommit:
     @property
     def run_id(self) -> str | None:
         """The run that its message names."""
-        found = _RUN.search(self.message)
+        found = NAMES_RUN.search(self.message)
         return found[1] if found else None
 
     @property
@@ -160,27 +162,44 @@ def walk(repo: Repository, tip: str) -> Iterator[BranchCommit]:
     seen, number = {tip}, 0
     while waiting:
         _, _, commit = heapq.heappop(waiting)
-        is_cut = commit.id in shallow
-        known = {} if is_cut else _known(repo, commit)
-        parents = tuple(one for one in _branch_parents(repo, commit, known) if not is_cut)
-        base = known[parents[0]].tree if parents and parents[0] in known else None
-        others = [one for one in commit.parents if one not in parents]
-        yield BranchCommit(
-            id=commit.id,
-            tree=commit.tree,
-            base=base,
-            parents=parents,
-            own=others[0] if others and not is_cut else None,
-            who=commit.who,
-            when=moment_of(str(commit.seconds)),
-            message=commit.message,
-            is_cut=is_cut or any(one not in known for one in parents),
-        )
-        for one in parents:
+        told, known = _told(repo, commit, is_cut=commit.id in shallow)
+        yield told
+        for one in told.parents:
             if one in known and one not in seen:
                 seen.add(one)
                 number += 1
                 heapq.heappush(waiting, (-known[one].order, number, known[one]))
+
+
+def commits_of(repo: Repository, names: Sequence[str]) -> Iterator[BranchCommit]:
+    """Yield some commits of the branch, in the order in which they are given; what is none is left out.
+
+    Raises:
+        GitError: git refuses.
+    """
+    shallow = _shallow(repo)
+    for commit in _read(repo, names):
+        if commit is not None:
+            yield _told(repo, commit, is_cut=commit.id in shallow)[0]
+
+
+def _told(repo: Repository, commit: _Read, *, is_cut: bool) -> tuple[BranchCommit, dict[str, _Read]]:
+    """Return a commit as one of the branch, and those of its parents that may be of it too."""
+    known = {} if is_cut else _known(repo, commit)
+    parents = tuple(one for one in _branch_parents(repo, commit, known) if not is_cut)
+    others = [one for one in commit.parents if one not in parents]
+    told = BranchCommit(
+        id=commit.id,
+        tree=commit.tree,
+        base=known[parents[0]].tree if parents and parents[0] in known else None,
+        parents=parents,
+        own=others[0] if others and not is_cut else None,
+        who=commit.who,
+        when=moment_of(str(commit.seconds)),
+        message=commit.message,
+        is_cut=is_cut or any(one not in known for one in parents),
+    )
+    return told, known
 
 
 def _known(repo: Repository, commit: _Read) -> dict[str, _Read]:
@@ -189,7 +208,7 @@ def _known(repo: Repository, commit: _Read) -> dict[str, _Read]:
 
 
 def _candidates(commit: _Read) -> tuple[str, ...]:
-    return commit.parents[:1] if len(commit.parents) > 1 and _RUN.search(commit.message) else commit.parents
+    return commit.parents[:1] if len(commit.parents) > 1 and NAMES_RUN.search(commit.message) else commit.parents
 
 
 def _branch_parents(repo: Repository, commit: _Read, known: dict[str, _Read]) -> tuple[str, ...]:
@@ -197,8 +216,8 @@ def _branch_parents(repo: Repository, commit: _Read, known: dict[str, _Read]) ->
     if len(commit.parents) != 1:
         return _candidates(commit)
     parent = known.get(commit.parents[0])
-    said = _REWRITTEN.sub("", commit.message)
-    if parent is None or parent.message != said or not _RUN.search(said):
+    said = REWRITTEN.sub("", commit.message)
+    if parent is None or parent.message != said or not NAMES_RUN.search(said):
         return commit.parents
     tree = repo.objects.get(parent.tree)
     names = [entry.name for entry in parse_tree(tree.data, len(repo.null_oid) // 2)] if tree else []
