@@ -12,7 +12,7 @@ import typer
 from gtrack.cli.session import note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats.words import plural
-from gtrack.git.remotes import default_remote
+from gtrack.git.remotes import default_remote, without_secrets
 from gtrack.ops.predict import write_whole
 from gtrack.ops.proposals.apply import apply
 from gtrack.ops.proposals.check import check
@@ -197,10 +197,12 @@ def run_apply(
     if json:
         write(to_json(applied_data(done, dry_run=dry_run)))
     for one in done if not json else ():
-        text, style = applied_text(one, dry_run=dry_run, remote=where)
+        text, style = applied_text(one, dry_run=dry_run, remote=without_secrets(where) if where else None)
         note(text, style or "none")
         for verdict in one.verdicts:
             note(f"    {verdict}", "green" if verdict.met else "red")
+    for again in [again for one in done for again in one.renumbered]:
+        note(again.told(without_secrets(where or "")), "yellow")
     if not done and not json:
         note(f"{PATH} of HEAD asks for nothing.")
     failed = [one for one in done if one.problem]

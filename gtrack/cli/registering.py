@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gtrack.cli.options import Json
 from gtrack.cli.proposing import (
     Apply,
     Asked,
@@ -20,17 +21,17 @@ from gtrack.cli.proposing import (
     run_check,
     run_propose,
 )
-from gtrack.cli.reading import Json
 from gtrack.cli.session import complete_run, examples, note, open_project, resolve, write
 from gtrack.errors import RunNotFound, UsageError
 from gtrack.fluent.registry import register_run
-from gtrack.git.remotes import default_remote
+from gtrack.git.remotes import default_remote, without_secrets
 from gtrack.ops.known_stage import check_known_stage
 from gtrack.ops.register_directory import is_model_directory, register_directory
 from gtrack.project import Project
 from gtrack.records import ModelVersion
 from gtrack.registry.policy import PolicyFailed, Verdict, unmet
 from gtrack.registry.registry import Outlook
+from gtrack.registry.renaming import Renamed
 from gtrack.registry.tag_names import check_model, check_stage, parse_reference
 from gtrack.registry.writing import Terms
 from gtrack.render.data import to_json
@@ -71,26 +72,36 @@ def _terms(
     remote: str | None,
     force: bool = False,
     approvals: Sequence[str] | None = None,
-) -> Terms:
+) -> tuple[Terms, list[Renamed]]:
+    """Return how tags are made, and where it will stand which ones could not be published as they were made."""
     if remote is not None and not push:
         raise UsageError("--remote says where --push goes: give both.")
-    return Terms(
+    again: list[Renamed] = []
+    terms = Terms(
         sign=sign,
         remote=(remote or default_remote(project.repo)) if push else None,
         approvals=tuple(approvals or ()),
         force=force,
+        tell=again.append,
     )
+    return terms, again
 
 
-def _told(made: ModelVersion, *, json: bool, said: str) -> None:
+def _told(made: ModelVersion, terms: Terms, again: Sequence[Renamed], *, json: bool, said: str) -> None:
     if json:
-        write(to_json({"model": made.name, **version_data(made)}))
+        write(to_json({"model": made.name, **version_data(made), "renumbered": [vars(one) for one in again]}))
     else:
         note(said, "none")
+    _tell_again(again, terms)
+
+
+def _tell_again(again: Sequence[Renamed], terms: Terms) -> None:
+    for one in again:
+        note(one.told(without_secrets(terms.remote or "")), "yellow")
 
 
 def _pushed(terms: Terms) -> str:
-    return f", pushed to {printable(terms.remote)}" if terms.remote else ""
+    return f", pushed to {printable(without_secrets(terms.remote))}" if terms.remote else ""
 
 
 def register_(
@@ -118,25 +129,23 @@ def register_(
     It becomes an annotated git tag on the run's commit, which --push, or 'git push --tags' later, publishes.
     """
     project = open_project(ctx)
-    terms = _terms(project, sign=sign, push=push, remote=remote)
+    terms, again = _terms(project, sign=sign, push=push, remote=remote)
     try:
         found = resolve(project, run)
     except RunNotFound:
         if not is_model_directory(run):
             raise
         made = register_directory(project, run, model, bump=bump, version=version, reason=reason, terms=terms)
-        _told(
-            made,
-            json=json,
-            said=f"{printable(run)} is version {made.version} of {made.name} (tag {made.tag}){_pushed(terms)}",
-        )
+        said = f"{printable(run)} is version {made.version} of {made.name} (tag {made.tag}){_pushed(terms)}"
+        _told(made, terms, again, json=json, said=said)
         return
     known = project.registry.ledger(check_model(model)).models.get(model)
     before = {one.tag for one in known.versions} if known is not None else set()
     made = register_run(project, found, artifact, model, bump=bump, version=version, reason=reason, terms=terms)
     already = "already " if made.tag in before else ""
     when = f" {already}(tag {made.tag}){_pushed(terms)}" if made.tag else ", when the run has ended"
-    _told(made, json=json, said=f"{printable(found.name)} is version {made.version} of {made.name}{when}")
+    said = f"{printable(found.name)} is version {made.version} of {made.name}{when}"
+    _told(made, terms, again, json=json, said=said)
 
 
 def promote(
@@ -191,7 +200,9 @@ def promote(
         run_propose(ctx, model, stage, reason=reason, dry_run=dry_run, json=json)
         return
     project = open_project(ctx)
-    terms = _terms(project, sign=sign, push=push and not dry_run, remote=remote, force=force, approvals=approved_by)
+    terms, again = _terms(
+        project, sign=sign, push=push and not dry_run, remote=remote, force=force, approvals=approved_by
+    )
     registry, into = project.registry, check_stage(stage)
     check_known_stage(registry, into)
     if run is not None:
@@ -217,7 +228,8 @@ def promote(
         raise typer.Exit(error.exit_code) from None
     before = outlook.current if into in registry.exclusive else None
     took = f", in place of v{before.version}" if before is not None and before.version != made.version else ""
-    _told(made, json=json, said=f"{name} v{made.version} is in {', '.join(made.stages)}{took}{_pushed(terms)}")
+    said = f"{name} v{made.version} is in {', '.join(made.stages)}{took}{_pushed(terms)}"
+    _told(made, terms, again, json=json, said=said)
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> None:
@@ -266,11 +278,12 @@ def demote(
         return
     project = open_project(ctx)
     registry, out_of = project.registry, check_stage(stage)
-    terms = _terms(project, sign=sign, push=push, remote=remote, force=force)
+    terms, again = _terms(project, sign=sign, push=push, remote=remote, force=force)
     found = registry.version(model if parse_reference(model) else f"{check_model(model)}#{out_of}")
     made = registry.unassign(found.name, found.semver, out_of, reason=reason, terms=terms)
     left = f"; it is in {', '.join(made.stages)}" if made.stages else ""
-    _told(made, json=json, said=f"{made.name} v{made.version} left {out_of}{left}{_pushed(terms)}")
+    said = f"{made.name} v{made.version} left {out_of}{left}{_pushed(terms)}"
+    _told(made, terms, again, json=json, said=said)
 
 
 def deprecate(
@@ -291,14 +304,16 @@ def deprecate(
     registered again. A version that is taken back leaves its stages, and nothing else is ever called so.
     """
     project = open_project(ctx)
-    terms = _terms(project, sign=sign, push=push, remote=remote, force=force)
+    terms, again = _terms(project, sign=sign, push=push, remote=remote, force=force)
     if parse_reference(model) is None:
         retired = project.registry.deprecate(check_model(model), reason=reason, terms=terms)
         note(f"{retired.name} is deprecated{_pushed(terms)}", "none")
+        _tell_again(again, terms)
         return
     found = project.registry.version(model)
     project.registry.deregister(found.name, found.semver, reason=reason, terms=terms)
     note(f"{found.name} v{found.version} ({found.semver}) is taken back{_pushed(terms)}", "none")
+    _tell_again(again, terms)
 
 
 def register(app: typer.Typer) -> None:

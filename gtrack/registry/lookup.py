@@ -65,6 +65,21 @@ def find_version(model: RegisteredModel, wanted: Reference) -> ModelVersion:
     raise ModelNotFound(f"Model {model.name} has no version {which}.{_has(model, which)}")
 
 
+def same_version(model: RegisteredModel, was: ModelVersion) -> ModelVersion:
+    """Return the version of ``model`` that another look at it gave, whatever it is called by now.
+
+    Raises:
+        ModelNotFound: it is none any more.
+    """
+    there = [one for one in model.versions if one.commit == was.commit]
+    found = next((one for one in there if one.semver == was.semver), next(iter(there), None))
+    found = found or next((one for one in model.versions if was.run_id and one.run_id == was.run_id), None)
+    if found is None:
+        what = f"Version {was.version} of {model.name} ({was.semver})"
+        raise ModelNotFound(f"{what} is none any more: it was taken back meanwhile, or its tag is gone.")
+    return found
+
+
 def _named(model: RegisteredModel, which: str) -> list[ModelVersion]:
     versions = model.versions
     if which == "latest":

@@ -23,7 +23,15 @@ from gtrack.errors import GitError, GTrackError, RefChanged
 from gtrack.git.objects import Identity
 from gtrack.git.promisor import commits_here
 from gtrack.git.refs import Update, update
-from gtrack.git.remotes import PushedRef, PushRejected, fetch_refs, list_remote_refs, push_new, push_url
+from gtrack.git.remotes import (
+    PushedRef,
+    PushRejected,
+    fetch_refs,
+    list_remote_refs,
+    push_new,
+    push_url,
+    without_secrets,
+)
 from gtrack.git.tags import TAGS, NewTag, Tag, make_tags, place_tags, read_tags
 from gtrack.registry.published import check_not_rewritten, remember
 from gtrack.registry.renaming import Renamed, renamed
@@ -51,7 +59,7 @@ def publish(
     plan: Plan,
     make: Callable[[Sequence[Act]], list[str]],
     identity: Identity,
-) -> None:
+) -> tuple[Renamed, ...]:
     """Make the tags that ``plan`` asks for on a remote and here, with the tags of the model that were only here.
 
     Args:
@@ -63,6 +71,9 @@ def publish(
         make: makes the tag objects of acts and returns their ids.
         identity: who publishes.
 
+    Returns:
+        The tags that were only here and are not published as they were made.
+
     Raises:
         PushRejected: the remote refuses, or others kept being quicker; no tag was made here.
         GTrackError: a tag that was made here cannot be published beside those of the remote; the message says which and why.
@@ -71,12 +82,12 @@ def publish(
     publishing = Publishing(repo, reader, remote, push_url(repo, remote), name, identity)
     for attempt in range(1, _TRIES + 1):
         try:
-            publishing.attempt(plan, make)
-            return
+            return publishing.attempt(plan, make)
         except (PushRejected, RefChanged) as error:
             if attempt == _TRIES or not (isinstance(error, RefChanged) or error.quicker or publishing.is_overtaken()):
                 raise
             time.sleep(random.SystemRandom().uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
+    raise RefChanged(f"The tags of {name} on {without_secrets(remote)} kept changing. Nothing was published.")
 
 
 @dataclass(frozen=True)
@@ -115,14 +126,15 @@ class Publishing:
     theirs: Mapping[str, str] = field(default_factory=dict)
     pushed: Mapping[str, str] = field(default_factory=dict)
 
-    def attempt(self, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> None:
-        """Look, make and push once."""
+    def attempt(self, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> tuple[Renamed, ...]:
+        """Look, make and push once, and return what could not be published as it was made."""
         self.theirs = self._listed()
         made = self.prepare(plan, make)
         self.pushed = made.new
         if made.new:
             push_new(self.repo, self.remote, made.refs())
         self.complete(made)
+        return made.renamed
 
     def prepare(self, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> Prepared:
         """Make the objects of what is to be published beside ``theirs``, and bring what of these is not here.

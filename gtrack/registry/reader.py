@@ -5,10 +5,11 @@ Contract: every question looks at the tags anew, by one git process, so there is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gtrack.errors import ModelNotFound, RunNotFound
+from gtrack.errors import GTrackError, ModelNotFound, RunNotFound
 from gtrack.formats.names import RUN_ID
 from gtrack.git.tags import list_tags
 from gtrack.records import ModelVersion, RegisteredModel
@@ -20,6 +21,7 @@ from gtrack.registry.tag_names import check_model, model_in_tag, parse_reference
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
     from gtrack.git.tags import Tag
+    from gtrack.registry.renaming import Renamed
     from gtrack.store.runs import RunStore
 
 
@@ -159,6 +161,16 @@ class RegistryReader:
         if self._store.branch().locate(version.run_id) is None:
             raise RunNotFound(self._absent(version, version.run_id))
         return version.run_id
+
+    def with_run_names(self, renamed: Iterable[Renamed]) -> tuple[Renamed, ...]:
+        """Return the same with the names of runs in the place of their ids, where the runs are here."""
+        return tuple(replace(one, run=self._called(one.run)) for one in renamed)
+
+    def _called(self, run_id: str) -> str:
+        try:
+            return self._store.run(run_id).name if run_id else ""
+        except GTrackError:  # it is not here, or cannot be read: its id names it
+            return run_id[:8]
 
     def _absent(self, version: ModelVersion, run_id: str) -> str:
         what = f"Run {run_id[:8]}, which {version.tag} is of, is not on {self._branch} here."

@@ -21,7 +21,7 @@ from gtrack.registry import messages
 from gtrack.registry.acts import Act
 from gtrack.registry.artifact import check_artifact
 from gtrack.registry.ledger import Ledger
-from gtrack.registry.lookup import find_version, refer
+from gtrack.registry.lookup import find_version, refer, same_version
 from gtrack.registry.next_version import check_same, next_version, version_of
 from gtrack.registry.plans import Moves, Plan
 from gtrack.registry.policy import Case, Evidence, PolicyFailed, Verdict, judge, judge_leaving, unmet
@@ -261,13 +261,14 @@ class Registry(RegistryReader):
             raise UsageError(
                 f"The stage {into} holds one version: what comes into it takes the place of what was there."
             )
+        meant = self._meant(name, version)
 
         def plan(ledger: Ledger) -> list[Act]:
-            model, one = self._chosen(ledger, name, version)
+            model, one = self._chosen(ledger, name, meant)
             return self._entering(ledger, model, one, _Entry(into, reason, terms, alone=bool(exclusive)))
 
         model = self._write(name, plan, terms, [into])
-        return find_version(model, refer(f"{name}@{version}"))
+        return meant(model)
 
     def register_and_assign(
         self,
@@ -300,7 +301,7 @@ class Registry(RegistryReader):
     ) -> Outlook:
         """Return what ``assign`` would do, and whether the stage would have it. Nothing is written."""
         ledger, into = self.ledger(check_model(name)), check_stage(stage)
-        model, one = self._chosen(ledger, name, version)
+        model, one = self._chosen(ledger, name, self._meant(name, version))
         return self._outlook(ledger, model, one, _Entry(into, reason, terms))
 
     def outlook_of_run(
@@ -353,14 +354,15 @@ class Registry(RegistryReader):
             GitError: git refuses the tag.
         """
         out_of = check_stage(stage)
+        meant = self._meant(name, version)
 
         def plan(ledger: Ledger) -> list[Act]:
-            model, one = self._chosen(ledger, name, version)
+            model, one = self._chosen(ledger, name, meant)
             trailers = self._leaving(ledger, model, one, _Entry(out_of, reason, terms))
             return Moves(ledger, model, self.exclusive, reason, trailers).leave(one, out_of)
 
         model = self._write(name, plan, terms, [out_of])
-        return find_version(model, refer(f"{name}@{version}"))
+        return meant(model)
 
     def transition(
         self,
@@ -389,9 +391,10 @@ class Registry(RegistryReader):
             GitError: git refuses a tag.
         """
         into = check_stage(stage) if stage is not None else None
+        meant = self._meant(name, version)
 
         def plan(ledger: Ledger) -> list[Act]:
-            model, one = self._chosen(ledger, name, version)
+            model, one = self._chosen(ledger, name, meant)
             trailers: list[tuple[str, str]] = []
             for left in one.stages:
                 if left in MLFLOW_STAGES and left != into and (into is None or into in MLFLOW_STAGES):
@@ -402,7 +405,7 @@ class Registry(RegistryReader):
             return moves.transition(one, into, archive_existing=archive_existing)
 
         model = self._write(name, plan, terms, [into] if into else [])
-        return find_version(model, refer(f"{name}@{version}"))
+        return meant(model)
 
     # Taking back
 
@@ -414,9 +417,10 @@ class Registry(RegistryReader):
             PolicyFailed: who may take it out of its stages is another matter.
             GitError: git refuses a tag.
         """
+        meant = self._meant(name, version)
 
         def plan(ledger: Ledger) -> list[Act]:
-            model, one = self._chosen(ledger, name, version)
+            model, one = self._chosen(ledger, name, meant)
             trailers = [
                 trailer
                 for stage in one.stages
@@ -532,9 +536,21 @@ class Registry(RegistryReader):
         who, now = str(self._identity()), int(time.time())
         return self.folded([*ledger.tags, *(act.made("", who, now) for act in acts)]) if acts else ledger
 
-    def _chosen(self, ledger: Ledger, name: str, version: int | str) -> tuple[RegisteredModel, ModelVersion]:
+    def _meant(self, name: str, version: int | str) -> Callable[[RegisteredModel], ModelVersion]:
+        """Return what finds again the version that is meant now, also when its tag gets another number on its way to a remote."""
+        wanted = refer(f"{check_model(name)}@{version}")
+        model = self.ledger(name).models.get(name)
+        try:
+            now = find_version(model, wanted) if model is not None else None
+        except ModelNotFound:  # the remote may have it
+            now = None
+        return lambda model: find_version(model, wanted) if now is None else same_version(model, now)
+
+    def _chosen(
+        self, ledger: Ledger, name: str, meant: Callable[[RegisteredModel], ModelVersion]
+    ) -> tuple[RegisteredModel, ModelVersion]:
         model = self._known(ledger, name)
-        one = find_version(model, refer(f"{name}@{version}"))
+        one = meant(model)
         if self._repo.objects.get(one.commit) is None:
             raise RunNotFound(
                 f"Commit {one.commit[:8]}, which {one.tag} is on, is not in this clone. Fetch it: {self._fetch()}."

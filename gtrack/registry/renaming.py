@@ -22,7 +22,7 @@ class Renamed:
         was: its name here.
         now: what it is published as, or the tag of the remote that says the same.
         published: whether it is published; else the remote's takes its place.
-        run: the run that it is about; empty when it does not say.
+        run: the run that it is about, by its id, or for people by its name; empty when it does not say.
         number: the number of the version that it registers; None for others.
         new_number: the one that it has now.
         who: who made the remote's tag that has its name, or its number; empty when that cannot be told.
@@ -35,6 +35,24 @@ class Renamed:
     number: str | None = None
     new_number: str | None = None
     who: str = ""
+
+    def told(self, remote: str) -> str:
+        """Return what people are told of it, a sentence or two.
+
+        Args:
+            remote: what they call the remote.
+        """
+        by = self.who or "somebody"
+        run = f" of run {self.run}" if self.run else ""
+        if not self.published:
+            return f"{self.was}{run}, which was only here, gave way to {self.now} of {remote}, by {by}, which says the same."
+        if self.number is None:
+            return f"{self.was}{run} was published as {self.now}, as {by} was quicker with that number."
+        model, mine = self.was.partition("@")[::2]
+        return (
+            f"{model} v{self.number}{run} was published as v{self.new_number}: v{self.number} is {by}'s. "
+            f"({mine} here became {self.now.partition('@')[2]}.)"
+        )
 
 
 def renamed(theirs: Sequence[Tag], ours: Sequence[Tag], again: Sequence[Replayed]) -> tuple[Renamed, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtrack.errors import GTrackError, RefChanged
+from gtrack.git.remotes import without_secrets
 from gtrack.git.signing import wants_signing
 from gtrack.git.tags import make_tags, place_tags
 from gtrack.registry.publish import publish
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gtrack.registry.acts import Act
     from gtrack.registry.plans import Plan
     from gtrack.registry.reader import RegistryReader
+    from gtrack.registry.renaming import Renamed
 
 _TRIES = 20
 _LOCK_SECONDS = 10.0
@@ -34,12 +37,15 @@ class Terms:
         remote: publish them there at once, by name or URL; they stay here when None.
         approvals: who approves, ``Name <address>`` each.
         force: do it although the stage's policy is against it, where that allows it.
+        tell: is told of each tag that was made here before and could not be published as it was made; a warning says so, when
+            None.
     """
 
     sign: bool | None = None
     remote: str | None = None
     approvals: tuple[str, ...] = ()
     force: bool = False
+    tell: Callable[[Renamed], None] | None = None
 
 
 class TagWriter:
@@ -92,9 +98,15 @@ class TagWriter:
         # So that two stages do not get one number; without a lock, the refs still decide.
         with turn(self._repo.common_dir / "gtrack" / "registry.lock", _LOCK_SECONDS):
             if terms.remote is not None:
-                publish(self._repo, self._reader, terms.remote, name, plan, make, self._identity())
+                again = publish(self._repo, self._reader, terms.remote, name, plan, make, self._identity())
             else:
+                again = ()
                 self._write_here(name, plan, make)
+        for one in self._reader.with_run_names(again):
+            if terms.tell is not None:
+                terms.tell(one)
+            else:  # at the line that promotes, in a script
+                warnings.warn(f"gtrack: {one.told(without_secrets(terms.remote or ''))}", stacklevel=5)
 
     def _write_here(self, name: str, plan: Plan, make: Callable[[Sequence[Act]], list[str]]) -> None:
         for attempt in range(1, _TRIES + 1):

@@ -286,6 +286,7 @@ def applied_data(applied: Sequence[Applied], *, dry_run: bool) -> dict[str, Any]
                 "tags": list(one.tags),
                 "problem": one.problem or None,
                 "conditions": verdict_data(one.verdicts),
+                "renumbered": [vars(again) for again in one.renumbered],
             }
             for one in applied
         ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gtrack.cli.app import application
+from gtrack.cli.commands import application
 from gtrack.formats.yamlio import load_mapping
 from gtrack.project import Project
 from gtrack.writer import ActiveRun

@@ -43,6 +43,31 @@ def test_push_pull_and_sync_say_what_they_did(gtrack: RunCommand, bare: Path, re
     assert json.loads(gtrack("pull", "--json").out)["refused"] == []
 
 
+def test_a_tag_that_gets_another_number_is_told_by_whatever_publishes_it(
+    gtrack: RunCommand, bare: Path, repo: Path, tmp_path: Path
+) -> None:
+    run_git("clone", "--quiet", str(bare), str(tmp_path / "ben"), cwd=tmp_path)
+    ben = ("-C", str(tmp_path / "ben"))
+    make(tmp_path / "ben", "of Ben", 5)
+    for name in ("of Ana", "newer"):
+        make(repo, name, 6)
+    model = ("--model", "churn", "--artifact", "model.bin")
+    gtrack("register", "of Ana", *model)
+    gtrack(*ben, "register", "of Ben", *model, "--push")
+    done = gtrack("promote", "churn@1", "staging", "--push", "--json")
+    [told] = json.loads(done.out)["renumbered"]
+    assert (told["was"], told["now"], told["run"], told["who"]) == ("churn@v1.0.0", "churn@v2.0.0", "of Ana", "Ana")
+    assert done.err == "churn v1 of run of Ana was published as v2: v1 is Ana's. (v1.0.0 here became v2.0.0.)\n"
+    assert gtrack("show", "churn#staging", "--json").out == gtrack("show", "of Ana", "--json").out
+    gtrack("promote", "churn@2", "qa")
+    gtrack(*ben, "promote", "churn@1", "production", "--push")
+    done = gtrack("register", "newer", *model, "--push")
+    assert done.err.splitlines() == [
+        "newer is version 3 of churn (tag churn@v3.0.0), pushed to origin",
+        "churn#qa#2 of run of Ana was published as churn#qa#3, as Ana was quicker with that number.",
+    ]
+
+
 def test_what_is_wrong_is_said_in_one_message(gtrack: RunCommand, bare: Path, repo: Path) -> None:
     for words, code, said in (
         (("push", "orgin"), 2, "There is no remote 'orgin'. Did you mean 'origin'? Here are: origin."),

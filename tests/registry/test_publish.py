@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from gtrack.errors import GitError, GTrackError
+from gtrack.errors import GitError, GTrackError, ModelNotFound
+from gtrack.fluent.registry import promote
 from gtrack.git.remotes import PushRejected, push_new
 from gtrack.git.signing import SignatureState, verify
 from gtrack.git.tags import NewTag, create_tags
 from gtrack.project import Project
 from gtrack.registry import publish as module
+from gtrack.registry.renaming import Renamed
 from gtrack.registry.writing import Terms
 from gtrack.writer import ActiveRun
 from tests.conftest import run_git
@@ -152,9 +154,12 @@ def test_what_was_made_here_before_goes_along_and_takes_other_numbers(ann: Proje
     before = {tag.name: tag for tag in bo.registry.ledger("m").tags}
     theirs = train(ann)
     ann.registry.register_and_assign("m", theirs, "qa", terms=PUSH)
-    bo.registry.register("m", mine[1], terms=PUSH)
+    again: list[Renamed] = []
+    bo.registry.register("m", mine[1], terms=Terms(remote="origin", tell=again.append))
     assert on(bare) == tags(bo)
     assert list(tags(bo)) == ["m#qa#1", "m#qa#2", "m#staging#3", "m@v1.0.0", "m@v2.0.0", "m@v3.0.0"]
+    moved = {"m@v1.0.0": "m@v2.0.0", "m#qa#1": "m#qa#2", "m#staging#2": "m#staging#3"}
+    assert {one.was: one.now for one in again} == moved
     ledger = bo.registry.ledger("m")
     assert ledger.problems == ()
     versions = ledger.models["m"].versions
@@ -174,10 +179,33 @@ def test_the_same_run_registered_in_two_places_is_one_version(ann: Project, bo: 
     ann.registry.register("m", train(ann), terms=PUSH)
     ann.registry.register("m", run, terms=PUSH)
     bo.registry.register("m", run)
-    bo.registry.assign("m", 1, "qa", terms=PUSH)
+    with pytest.warns(
+        UserWarning, match=r"m@v1\.0\.0 of .*, which was only here, gave way to m@v2\.0\.0 of origin, by ann"
+    ):
+        made = bo.registry.assign("m", 1, "qa", terms=PUSH)
+    assert made.run_id == run
     assert on(bare) == tags(bo)
     assert list(tags(bo)) == ["m#qa#1", "m@v1.0.0", "m@v2.0.0"]
     assert [one.version for one in bo.registry.model("m").versions] == [1, 2]
+
+
+def test_what_is_promoted_is_the_version_that_was_meant_whatever_number_it_gets_on_the_way(
+    ann: Project, bo: Project, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = train(bo), train(ann)
+    bo.registry.register("m", mine)
+    ann.registry.register("m", theirs, terms=PUSH)
+    monkeypatch.chdir(Path(str(bo.repo.root)))
+    with pytest.warns(UserWarning, match=r"m v1 of run .* was published as v2: v1 is ann's") as told:
+        made = promote("m@v1.0.0", "production", push=True)
+    assert told[0].filename == __file__
+    assert (made.version, made.run_id, made.stages) == (2, mine, ("production",))
+    assert bo.registry.model("m").stages == {"production": (2,)}
+    assert on(bare) == tags(bo)
+    ann.registry.deregister("m", 2, reason="it was ann's own", terms=PUSH)
+    assert ann.registry.model("m").stages == {}
+    with pytest.raises(ModelNotFound, match="was taken back"):
+        bo.registry.assign("m", 2, "qa", terms=PUSH)
 
 
 def test_tags_of_a_model_that_is_called_alike_stay_where_they_are(ann: Project, bo: Project, bare: Path) -> None:
@@ -223,7 +251,8 @@ def test_signed_tags_that_take_another_number_are_signed_anew(
     (tmp_path / "signers").write_text(f"bo@example.org {ssh_key(tmp_path / 'key', bo.repo.root)}\n")
     bo.registry.register("m", train(bo), terms=Terms(sign=True))
     ann.registry.register("m", train(ann), terms=PUSH)
-    bo.registry.assign("m", 1, "qa", terms=Terms(sign=True, remote="origin"))
+    with pytest.warns(UserWarning, match="was published as v2"):
+        bo.registry.assign("m", 1, "qa", terms=Terms(sign=True, remote="origin"))
     assert list(tags(bo)) == ["m#qa#1", "m@v1.0.0", "m@v2.0.0"]
     states = {name: verify(bo.repo, oid, tmp_path / "signers").state for name, oid in tags(bo).items()}
     assert states == {
@@ -275,7 +304,11 @@ def test_killed_while_tags_that_were_made_here_took_other_numbers(
     command = [sys.executable, "-c", KILLED, run, moment, "team/a"]
     assert subprocess.run(command, cwd=bo.repo.root, check=False).returncode == -signal.SIGKILL
     assert before.items() <= tags(bo).items()  # names that were only here are still what they were
-    bo.registry.register_and_assign("m", run, "team/a", terms=PUSH)
+    again: list[Renamed] = []
+    bo.registry.register_and_assign("m", run, "team/a", terms=Terms(remote="origin", tell=again.append))
+    moved = {"m@v1.0.0": "m@v2.0.0", "m#qa#1": "m#qa#2", "m#staging#2": "m#staging#3"}
+    assert {one.was: one.now for one in again} == moved
+    assert {one.published for one in again} == {moment == "before"}
     assert tags(bo) == on(bare)
     assert sorted(tags(bo)) == sorted(
         ["m#qa#1", "m#qa#2", "m#staging#3", "m#team/a#4", "m@v1.0.0", "m@v2.0.0", "m@v3.0.0"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gtrack.errors import GTrackError
 from gtrack.formats.stages_file import Wanted, differing
@@ -19,6 +19,7 @@ from gtrack.project import Project
 from gtrack.records import ModelVersion
 from gtrack.registry.policy import PolicyFailed, Verdict, unmet
 from gtrack.registry.registry import Registry
+from gtrack.registry.renaming import Renamed
 from gtrack.registry.tag_names import parse
 from gtrack.registry.writing import Terms
 
@@ -35,6 +36,7 @@ class Applied:
         version: what is in the stage, or leaves it.
         verdicts: what the stage demands, where it demands more than there is.
         problem: why it was not done; empty when it was, or nothing was to be done.
+        renumbered: tags that were made here before and could not be published as they were made.
     """
 
     entry: Wanted
@@ -43,6 +45,7 @@ class Applied:
     version: ModelVersion | None = None
     verdicts: tuple[Verdict, ...] = ()
     problem: str = ""
+    renumbered: tuple[Renamed, ...] = ()
 
 
 def apply(
@@ -84,10 +87,10 @@ def apply(
         more = approvals if entry in fresh else ()  # what others merged before was not what they approved
         approving = (*origin.approvals, *(one for one in more if one not in origin.approvals))
         with registry_by(project, judge_commit, origin.author) as registry:
-            doing = _Doing(
-                registry, entry, str(origin.author), Terms(sign, remote, approving), published, dry_run=dry_run
-            )
-            done.append(doing.outcome(origin.seconds))
+            again: list[Renamed] = []
+            terms = Terms(sign, remote, approving, tell=again.append)
+            doing = _Doing(registry, entry, str(origin.author), terms, published, dry_run=dry_run)
+            done.append(replace(doing.outcome(origin.seconds), renumbered=tuple(again)))
     return done
 
 

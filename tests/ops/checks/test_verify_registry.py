@@ -17,6 +17,7 @@ from gtrack.ops.checks.known_state import KnownState, read_state, write_state
 from gtrack.ops.checks.verify_registry import Verification, verify_registry
 from gtrack.project import Project
 from gtrack.records import ModelVersion, Run
+from gtrack.registry.renaming import Renamed
 from gtrack.registry.writing import Terms
 from gtrack.writer import ActiveRun
 from tests.conftest import IDENTITY, Git, run_git
@@ -235,7 +236,9 @@ def test_a_tag_that_was_renumbered_when_it_was_published_is_a_note(
     other.close()
     project.registry.assign("churn", 2, "staging")
     verified(project)  # while churn#staging#4 is only here, and another one is on the remote
-    project.registry.assign("churn", 3, "production", terms=Terms(remote="origin"))
+    renumbered: list[Renamed] = []
+    project.registry.assign("churn", 3, "production", terms=Terms(remote="origin", tell=renumbered.append))
+    assert len(renumbered) == 1
     found = verified(project)
     assert found.errors == []
     assert told(found.notes) == [
