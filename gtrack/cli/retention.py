@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtrack.cli.reading import Json, shown_limit
+from gtrack.cli.options import Json, shown_limit
 from gtrack.cli.session import complete_run, examples, note, now, open_project, out, ready_index, resolve, write
 from gtrack.errors import UsageError
 from gtrack.formats.words import plural
 from gtrack.git.refs import list_refs
 from gtrack.ops import remove
 from gtrack.ops.retention.apply import Applied, apply_retention
-from gtrack.ops.retention.backups import expire_backups
+from gtrack.ops.retention.backups import Expired, expire_backups
 from gtrack.ops.retention.plan import RetentionPlan, plan_retention
 from gtrack.ops.retention.purge import Purge, check_remotes, purge
 from gtrack.ops.retention.rules import parse_rules
@@ -55,10 +55,24 @@ def gc(
     purge_: Annotated[
         bool, typer.Option("--purge", help="Remove these runs, and all that were removed, from the history, too.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Purge without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Purge, or delete of the store, without asking.")] = False,
     no_remote: Annotated[
         bool, typer.Option("--no-remote", help="Purge without asking the remotes whether they have more runs.")
     ] = False,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store", help="Show what of the store of large artifacts no commit needs any more; --apply deletes that."
+        ),
+    ] = False,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="With --store: also what no purge here has named; it may be another project's."),
+    ] = False,
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="PATH", help="With --store: keep also what the project at PATH needs of it."),
+    ] = None,
     count: Count = None,
     json: Json = False,
 ) -> None:
@@ -69,7 +83,24 @@ def gc(
 
     --purge writes the runs branch anew, so that the bytes of removed runs go, keeps a backup of it for
     retention.backup_days, and says how to publish it. Commits of code and registry tags stay as they are.
+
+    --store looks at the store of large artifacts (artifacts.remote) instead of at runs: what purged runs had there, and
+    nothing needs any more, here or on any remote. LFS servers let no client delete anything.
     """
+    if not store and (unknown or others):
+        raise UsageError("--unknown and --with belong to --store.")
+    if store:
+        if purge_ or no_remote:
+            raise UsageError(
+                "--store frees the space of what was purged. First: gtrack gc --purge, gtrack push --purged."
+            )
+        # What moves large artifacts is not imported by the commands that need none of it.
+        from gtrack.cli.store_space import Wish, free_store  # noqa: PLC0415
+
+        limit = shown_limit(count, for_a_screen=out().is_terminal)
+        wish = Wish(apply=apply, unknown=unknown, others=others or (), yes=yes, limit=limit, json=json)
+        free_store(open_project(ctx), wish)
+        return
     project = ready_index(open_project(ctx))
     moment = now()
     if purge_ and not no_remote:
@@ -95,7 +126,7 @@ def gc(
         write_purge(console, purged, project.config.branch, project.config.backup_days, seconds, before=before)
         _tell_remotes(project, purged)
     if expired is not None:
-        write_expired(console, expired)
+        _tell_expired(project, expired)
 
 
 def _ask(project: Project, plan: RetentionPlan, *, yes: bool) -> None:
@@ -129,6 +160,12 @@ def _tell(project: Project, plan: RetentionPlan, applied: Applied | None, *, pur
         note("Nothing was removed. 'gtrack gc --apply' does it, and 'gtrack restore --last' undoes that.")
     elif not plan.rules:
         note("There are no rules. They go to .gtrack/config.yaml, under retention; see docs/retention.md.")
+
+
+def _tell_expired(project: Project, expired: Expired) -> None:
+    write_expired(out(), expired)
+    if expired.dropped and project.config.artifacts_remote is not None:
+        note("What is left of purged runs in the store of large artifacts, 'gtrack gc --store' shows.")
 
 
 def _tell_remotes(project: Project, purged: Purge | None) -> None:
@@ -248,7 +285,13 @@ def pin(
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command(
-        epilog=examples("gtrack gc", "gtrack gc --apply", "gtrack gc --purge --yes", "gtrack gc --json | jq '.freed'")
+        epilog=examples(
+            "gtrack gc",
+            "gtrack gc --apply",
+            "gtrack gc --purge --yes",
+            "gtrack gc --store",
+            "gtrack gc --json | jq '.freed'",
+        )
     )(gc)
     app.command(epilog=examples("gtrack rm calm-otter-12", "gtrack rm last~1 last --with-children"))(rm)
     app.command(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from hashlib import sha256
+from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from gtrack.git.lfs import Pointer, object_path
 from gtrack.ops.large.transfer import download, pointers_between, upload
 from gtrack.project import Project
 from gtrack.store.large.moving import Wanted
+from gtrack.store.large.s3_parts import Part
 from gtrack.store.large.stores import PIECE, Bucket, open_store
 from gtrack.writer import ActiveRun
 from tests.conftest import Git
+from tests.store.large.test_memory import check_peak
+from tests.stores.cutting import cutting
 from tests.stores.servers import serve
 
 BIG = 3 * PIECE + 12_345
@@ -164,6 +167,47 @@ def test_what_cannot_be_reached_is_told_without_secrets(
     with pytest.raises(ArtifactError, match=rf"(?i)s3://no-such-bucket-anywhere/x cannot be used: .*{said}") as raised:
         store.put(pointers[0], object_path(project.repo, pointers[0].oid), lambda _: None)
     assert "a-secret-of-the-test" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_what_is_on_its_way(repo: Path, bucket: str, tmp_path: Path) -> None:
+    check_peak(repo, tmp_path, bucket, 8 * PIECE)
+
+
+def test_a_part_that_was_sent_half_is_sent_whole(bucket: str, tmp_path: Path) -> None:
+    """s3fs does a call that failed again with the body as it was left."""
+    data = os.urandom(PIECE)
+    (tmp_path / "file").write_bytes(b"before" + data + b"after")
+    place = dict(zip(("Bucket", "Key"), f"{bucket[5:]}/x".split("/", 1), strict=True))
+    begun = file_system().call_s3("create_multipart_upload", **place)["UploadId"]
+    with (tmp_path / "file").open("rb") as file:
+        part = Part(file.fileno(), len(b"before"), len(data))
+        assert part.md5() == md5(data).hexdigest()
+        assert part.read(1000) == data[:1000]
+        put = file_system().call_s3("upload_part", **place, UploadId=begun, PartNumber=1, Body=part)
+    assert put["ETag"].strip('"') == md5(data).hexdigest()
+
+
+@pytest.mark.slow
+def test_a_network_that_cuts_connections_off(
+    bucket: str, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What broke off goes on, here and there, without a byte that is wrong."""
+    data = os.urandom(BIG)
+    pointer = Pointer(sha256(data).hexdigest(), BIG)
+    (tmp_path / "file").write_bytes(data)
+    with cutting(s3_url) as network:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", network.url)
+        s3fs.S3FileSystem.clear_instance_cache()
+        store = open_store(bucket)
+        network.after, network.times = 3_000_000, 1
+        store.put(pointer, tmp_path / "file", lambda _: None)
+        assert network.times == 0
+        network.times = 1
+        assert sha256(b"".join(store.read(pointer, 7))).digest() == sha256(data[7:]).digest()
+        assert network.times == 0
+    with pytest.raises(ArtifactError, match=rf"{bucket} cannot be used"):
+        list(open_store(bucket).read(Pointer(pointer.oid, BIG + 1), 0))  # one byte more than there is
 
 
 _PUSH = """

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from gtrack.formats.names import ARTIFACTS, EXPERIMENTS
 from gtrack.git.lfs import MAX_POINTER, Pointer
 from gtrack.git.promisor import is_partial, sizes_here
-from gtrack.store.large import moving
-from gtrack.store.large.moving import Uploaded, Wanted
 
 if TYPE_CHECKING:
     from gtrack.git.progress import Tell
     from gtrack.git.repo import Repository
     from gtrack.project import Project
+    from gtrack.store.large.moving import Uploaded, Wanted
 
 _PATH = re.compile(rf"{EXPERIMENTS}/[^/]+/[0-9a-f]{{2}}/[0-9a-f]{{32}}/{ARTIFACTS}/.")
 
@@ -42,6 +41,8 @@ def named_between(repo: Repository, have: str | None, want: str, pointers: Seque
     Raises:
         GitError: one of those in between is not here.
     """
+    from gtrack.store.large.moving import Wanted  # noqa: PLC0415 - see ``upload``
+
     found: dict[Pointer, Wanted] = {}
     for path, pointer in _listed(repo, have, want):
         run_id, _, artifact = path.split("/", 3)[3].partition(f"/{ARTIFACTS}/")
@@ -81,7 +82,10 @@ def upload(project: Project, remote: str, pointers: Sequence[Pointer], progress:
         ArtifactError: the store does not take them, or one is damaged here.
         GitError: the remote does not take them, has no LFS server, or git-lfs is not installed.
     """
-    return moving.send(project.repo, project.config, remote, pointers, progress)
+    # Its threads take as long to import as all that a push without large artifacts needs of the branch.
+    from gtrack.store.large.moving import send  # noqa: PLC0415
+
+    return send(project.repo, project.config, remote, pointers, progress)
 
 
 def download(project: Project, remote: str | None, wanted: Sequence[Wanted], progress: Tell = lambda *_: None) -> int:
@@ -96,4 +100,6 @@ def download(project: Project, remote: str | None, wanted: Sequence[Wanted], pro
     Raises:
         ArtifactError: one is not to be had; the message names it, its size and where it was looked for.
     """
-    return moving.bring(project.repo, project.config, wanted, remote, progress)
+    from gtrack.store.large.moving import bring  # noqa: PLC0415 - see ``upload``
+
+    return bring(project.repo, project.config, wanted, remote, progress)
