@@ -6,9 +6,8 @@ one of them do not pay for all.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+# Type checkers take it for true, as they do typing's own, which takes half as long to import as Python to start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gtrack import artifacts as artifacts
     from gtrack import entities as entities
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
         get_parent_run,
         get_registry_uri,
         get_tracking_uri,
+        git_repo,
         is_tracking_uri_set,
         set_registry_uri,
         set_tracking_uri,
@@ -146,6 +146,7 @@ __all__ = [
     "get_registry_uri",
     "get_run",
     "get_tracking_uri",
+    "git_repo",
     "histories",
     "infer_signature",
     "init",
@@ -219,7 +220,7 @@ _NAMES = {
     ),
     "gtrack.fluent.models": "get_model_info load_model log_model save_model",
     "gtrack.fluent.place": (
-        "get_artifact_uri get_parent_run get_registry_uri get_tracking_uri is_tracking_uri_set "
+        "get_artifact_uri get_parent_run get_registry_uri get_tracking_uri git_repo is_tracking_uri_set "
         "set_registry_uri set_tracking_uri"
     ),
     "gtrack.fluent.propagate": "propagate",
@@ -248,6 +249,8 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()
 
 def __getattr__(name: str) -> object:
     """Load a public name from the module that defines it."""
+    from importlib import import_module  # noqa: PLC0415 - only who asks for a name pays for it
+
     if name in _MODULES:
         return import_module(f"gtrack.{name}")
     if name not in _HOMES:

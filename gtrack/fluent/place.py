@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from gtrack.errors import InvalidValue
@@ -12,6 +13,9 @@ from gtrack.formats.names import check_artifact_path
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.variables import REPO_VARIABLE
+
+if TYPE_CHECKING:
+    from gtrack.git.gitpython import Repo
 
 _SCHEMES = ("gtrack", "file")
 
@@ -53,6 +57,20 @@ def uri_of(project: Project) -> str:
 def is_tracking_uri_set() -> bool:
     """Tell whether the repository was named, by ``set_tracking_uri`` or ``GTRACK_REPO``."""
     return bool(process.place or os.environ.get(REPO_VARIABLE))
+
+
+def git_repo() -> Repo:
+    """Return the repository that the runs are in as GitPython's ``git.Repo``, for all that git knows and gtrack does not tell.
+
+    ``gtrack.git_repo().commit(run.code.commit).tree / "train.py"`` is the script as it ran.
+
+    Raises:
+        NotARepository: the current directory is in none.
+        GitError: GitPython cannot open it.
+    """
+    from gtrack.git.gitpython import open_repo  # noqa: PLC0415 - few scripts ask
+
+    return open_repo(project_here().repo)
 
 
 def set_registry_uri(uri: str | PurePath | None) -> None:

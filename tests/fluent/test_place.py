@@ -14,6 +14,7 @@ from gtrack.fluent.place import (
     get_parent_run,
     get_registry_uri,
     get_tracking_uri,
+    git_repo,
     is_tracking_uri_set,
     set_registry_uri,
     set_tracking_uri,
@@ -140,3 +141,23 @@ def test_parents(quiet: Path) -> None:
     again = get_parent_run("child")
     assert again is not None
     assert again.name == "parent"
+
+
+def test_gitpython_reads_the_code_of_a_run_and_the_run_itself(repo: Path) -> None:
+    (repo / "train.py").write_text("lr = 0.1\n")  # never committed by hand
+    with gtrack.start_run() as run:
+        gtrack.log_param("lr", 0.1)
+    (repo / "train.py").write_text("lr = 0.2\n")
+    found = gtrack.get_run(run.id)
+    with git_repo() as opened:
+        assert opened.working_tree_dir == str(repo)
+        script = opened.commit(found.code.commit).tree / "train.py"
+        assert script.data_stream.read() == b"lr = 0.1\n"
+        params = opened.git.show(f"gtrack/runs:experiments/{found.experiment}/{run.id[:2]}/{run.id}/params.yaml")
+        assert params == "lr: 0.1"
+
+
+def test_there_is_nothing_for_gitpython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotARepository):
+        git_repo()
