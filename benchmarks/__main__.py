@@ -32,6 +32,7 @@ COMMIT_FEW = ("commit beside {few:,} runs, ms", "")
 COMMIT_MANY = ("commit beside {many:,} runs, ms", "")
 RATIO = ("  ratio", "≤ 1.3")
 LAUNCH = ("gtrack run beyond python, s", "≤ 0.3")
+VERSION = ("gtrack --version, s", "≤ 0.1")
 LIST_FEW = ("gtrack ls of {few:,} runs, s", "≤ 0.3")
 LIST_SOME = ("gtrack ls of {some:,} runs, s", "≤ 0.3")
 BUILD = ("index of {many:,} runs from nothing, s", "≤ 20")
@@ -60,7 +61,7 @@ GRID_AUTOLOG = ("  with autologging too, s", "≤ 3 × bare")
 GRID_SIZE = ("  kept of it, MB", "≤ 4")
 MODEL = ("log_model of a forest of 100 trees, s", "≤ 0.1")
 ROWS = (
-    *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, LIST_FEW, LIST_SOME),
+    *(IMPORT, RUN, CALLS, UNTIL_KEPT, KEPT, COMMIT_FEW, COMMIT_MANY, RATIO, LAUNCH, VERSION, LIST_FEW, LIST_SOME),
     *(BUILD, BUILD_MEMORY, UPDATE, FIND, ORDER, FRAME_FIRST, FRAME, LIST_FOUND, DIFF, HISTORIES, REGISTRY),
     *(PUSH, PULL, MERGE, CLONE, CLONE_SIZE, LARGE, VERIFY, RUN_SIZE, RUN_SIZE_FULL),
     *(GRID_BARE, GRID_MANUAL, GRID_AUTOLOG, GRID_SIZE, MODEL),
@@ -99,7 +100,8 @@ class Bench:
             with self._step(peer, f"repositories with {size.few:,} and {size.some:,} runs"):
                 measure.stored(few, size.few)
                 measure.stored(some, size.some)
-            with self._step(peer, "gtrack ls"):
+            with self._step(peer, "gtrack --version and ls"):
+                cells[VERSION[0]] = f"{measure.command_seconds(size, few, '--version'):.2f}"
                 cells[LIST_FEW[0]] = f"{measure.command_seconds(size, few, 'ls'):.2f}"
                 cells[LIST_SOME[0]] = f"{measure.command_seconds(size, some, 'ls'):.2f}"
             with self._step(peer, "gtrack run"):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gtrack.cli.app import application
+from gtrack.cli.commands import application
 
 app = application()

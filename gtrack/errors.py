@@ -36,11 +36,12 @@ One base, so that ``except GTrackError`` catches all of them; each also inherits
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a name that is wrong pays for it
+
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
 

@@ -1,10 +1,12 @@
-"""A project: a repository with its settings, its store of runs and its live directories, wired together."""
+"""A project: a repository with its settings, its store of runs and its live directories, wired together.
+
+Every command opens one, and most ask the index alone: what reads and writes the branch itself, looks at the working tree and the
+machine, or knows the registry is imported by what asks for it. Together that takes four times as long as the rest.
+"""
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import threading
 import time
 import warnings
@@ -15,30 +17,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gtrack.capture.environment import DEFAULT_VARIABLES, capture, redact_url
 from gtrack.config import DIRECTORY, FILE, TEMPLATE, Config, load
 from gtrack.errors import ArtifactNotFound, ConfigError, FormatError, GTrackError, NotARepository, RunNotFound
 from gtrack.formats import run_dir
 from gtrack.formats.history import parse_history
 from gtrack.formats.names import ARTIFACTS, experiment_path
 from gtrack.formats.yamlio import load_mapping
-from gtrack.git.objects import Identity
+from gtrack.git.refs import newest
 from gtrack.git.repo import Repository
-from gtrack.git.worktree import WorktreeState, read_state, snapshot
 from gtrack.records import Artifact, CodeState, Status
-from gtrack.store.auto_push import AutoPush
-from gtrack.store.index import Index
-from gtrack.store.large.content import Content, FileContent, used
 from gtrack.store.live import PROMISES, LiveStore, ignore_text
 from gtrack.store.liveness import read_exit
-from gtrack.store.references import References
-from gtrack.store.runs import RunStore
 from gtrack.variables import REPO_VARIABLE
 
 if TYPE_CHECKING:
+    from gtrack.git.objects import Identity
+    from gtrack.git.worktree import WorktreeState
     from gtrack.records import Experiment, History, LeftOut, Run, Value
+    from gtrack.registry.reader import RegistryReader
     from gtrack.registry.registry import Registry
+    from gtrack.store.index import Index
+    from gtrack.store.large.content import Content
     from gtrack.store.live import LiveDir
+    from gtrack.store.references import References
+    from gtrack.store.runs import RunStore
 
 _MEGABYTE = 1024 * 1024
 # git counts the loose objects in one of 256 folders and multiplies: 27 there is its own default of 6700 in all.
@@ -70,19 +72,13 @@ class Project:
     Attributes:
         repo: the git repository.
         config: the project's settings.
-        store: the committed runs.
         live: the live directories of all its working trees.
-        references: resolves what people call runs.
-        index: answers questions over all runs.
     """
 
     def __init__(self, repo: Repository, config: Config) -> None:
         self.repo = repo
         self.config = config
-        self.store = RunStore(repo, config, self.identity)
         self.live = LiveStore(repo.worktree_roots())
-        self.index = Index(repo, config.ref, self.live, self.store.tip, self._registered)
-        self.references = References(self.store, self.live, self.index, self._run_of_version)
         self._lock = threading.RLock()
         self._identity: Identity | None = None
         self._git_config: dict[str, str] | None = None
@@ -106,8 +102,42 @@ class Project:
 
     def close(self) -> None:
         """Close the index and end the git process that reads objects; the next question starts them again."""
-        self.index.close()
+        if "index" in vars(self):
+            self.index.close()
         self.repo.objects.close()
+
+    @cached_property
+    def store(self) -> RunStore:
+        """The committed runs."""
+        from gtrack.store.runs import RunStore  # noqa: PLC0415 - see the module
+
+        return RunStore(self.repo, self.config, self.identity)
+
+    @cached_property
+    def index(self) -> Index:
+        """Answers questions over all runs."""
+        from gtrack.store.index import Index  # noqa: PLC0415 - see the module
+
+        repo, config = self.repo, self.config
+        return Index(repo, config.ref, self.live, lambda: newest(repo, config.branch), self._registered)
+
+    @cached_property
+    def references(self) -> References:
+        """Resolves what people call runs."""
+        from gtrack.store.references import References  # noqa: PLC0415 - see the module
+
+        return References(self.store, self.live, self.index, self._run_of_version)
+
+    @cached_property
+    def registry_reader(self) -> RegistryReader:
+        """The versions and stages of models for those who only look; ``registry`` makes some, too.
+
+        Raises:
+            ConfigError: what the settings say of its stages is wrong.
+        """
+        from gtrack.registry.reading import open_reader  # noqa: PLC0415 - see the module
+
+        return open_reader(self.repo, self.store, self.config)
 
     @cached_property
     def registry(self) -> Registry:
@@ -116,22 +146,21 @@ class Project:
         Raises:
             ConfigError: what the settings say of its stages is wrong.
         """
-        # Few processes ask, and with the query language, in which policies are written, it takes as long to import as all else.
-        from gtrack.registry.opening import open_registry  # noqa: PLC0415 - see above
+        from gtrack.registry.opening import open_registry  # noqa: PLC0415 - see the module
 
         root = self.repo.root or self.repo.git_dir
         return open_registry(self.repo, self.store, self.index, self.config, self.identity, root)
 
     def _registered(self) -> list[tuple[str, str, str | None]]:
-        return self.registry.runs()
+        return self.registry_reader.runs()
 
     def _run_of_version(self, ref: str) -> str | None:
-        return self.registry.run_of(ref)
+        return self.registry_reader.run_of(ref)
 
     def _fulfil(self, live: LiveDir, run: Run, commit: str | None = None) -> tuple[str, ...]:
         if not live.has(PROMISES):
             return ()
-        from gtrack.registry.pending import fulfil  # noqa: PLC0415 - as for ``registry``
+        from gtrack.registry.pending import fulfil  # noqa: PLC0415 - see the module
 
         return fulfil(self.registry, live, run, commit)
 
@@ -146,6 +175,10 @@ class Project:
         """Return who commits: git's identity, or user and host name where git has none."""
         with self._lock:
             if self._identity is None:
+                import socket  # noqa: PLC0415 - see the module
+
+                from gtrack.git.objects import Identity  # noqa: PLC0415 - see the module
+
                 config, env = self.git_config(), os.environ
                 names = env.get("GIT_AUTHOR_NAME"), config.get("user.name"), _user_name()
                 emails = env.get("GIT_AUTHOR_EMAIL"), config.get("user.email"), env.get("EMAIL")
@@ -163,6 +196,8 @@ class Project:
             raise GTrackError(
                 f"{self.repo.git_dir} is a bare repository: runs can be read from it, but not made in it. Use a clone of it."
             )
+        from gtrack.git.worktree import read_state  # noqa: PLC0415 - see the module
+
         return read_state(self.repo)
 
     def code_state(self, *, take_snapshot: bool = True) -> CodeState:
@@ -191,6 +226,8 @@ class Project:
         commit = state.head
         left_out: tuple[LeftOut, ...] = ()
         if state.dirty and take_snapshot:
+            from gtrack.git.worktree import snapshot  # noqa: PLC0415 - see the module
+
             limit = int(self.config.snapshot_max_file_mb * _MEGABYTE)
             commit, left_out = snapshot(self.repo, state, self.identity(), limit)
         return CodeState(commit, state.head, state.branch, state.dirty, self._remote(state.branch), left_out)
@@ -201,12 +238,18 @@ class Project:
         names += sorted(key.split(".", 1)[1].rsplit(".", 1)[0] for key in config if key.startswith("remote."))
         urls = (config.get(f"remote.{name}.url".lower()) for name in names if name)
         found = next((url for url in urls if url), None)
-        return redact_url(found) if found else None
+        if found is None:
+            return None
+        from gtrack.capture.environment import redact_url  # noqa: PLC0415 - see the module
+
+        return redact_url(found)
 
     def machine(self) -> dict[str, Value]:
         """Return what ``environment.yaml`` holds of this process's machine and packages, looked at once."""
         with self._lock:
             if self._machine is None:
+                from gtrack.capture.environment import DEFAULT_VARIABLES, capture  # noqa: PLC0415 - see the module
+
                 self._machine = capture((*DEFAULT_VARIABLES, *self.config.environment_variables))
             return self._machine
 
@@ -270,6 +313,8 @@ class Project:
 
     def artifact_bytes(self, run_id: str, path: str) -> bytes:
         """Return the content of an artifact of a run in memory, however large it is; see ``artifact``."""
+        from gtrack.store.large.content import Content, used  # noqa: PLC0415 - see the module
+
         return used(lambda: self.artifact(run_id, path), Content.read)
 
     def artifact(self, run_id: str, path: str) -> Content:
@@ -285,6 +330,8 @@ class Project:
         known = [artifact.path for artifact in self.artifacts(run_id)]
         if path not in known:
             raise ArtifactNotFound.of(run_id[:8], path, known)
+        from gtrack.store.large.content import FileContent  # noqa: PLC0415 - see the module
+
         found = FileContent.of(f"{path} of run {run_id[:8]}", live.artifacts / path)
         return found if found is not None else self.store.artifact(run_id, path)
 
@@ -303,6 +350,8 @@ class Project:
         """Do what follows the commit of a run; again when its process died on the way."""
         unkept = self._fulfil(live, run, commit)
         if self.config.auto_push:
+            from gtrack.store.auto_push import AutoPush  # noqa: PLC0415 - see the module
+
             AutoPush(self.repo).want()
         return unkept
 
@@ -395,6 +444,8 @@ def initialise(path: Path) -> Project:
 
 
 def _user_name() -> str:
+    import getpass  # noqa: PLC0415 - see the module
+
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name

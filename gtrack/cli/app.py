@@ -1,25 +1,18 @@
-"""The command ``gtrack``: global options, and what becomes of errors.
+"""The command ``gtrack``: what is asked for, and what becomes of errors.
 
 Exit codes: 0 done; 1 an expected failure, told in one message; 2 wrong usage; 3 a bug of gtrack, with the path of its log;
 130 interrupted. ``gtrack run`` ends with the exit code of what it ran.
+
+Nothing is imported here that not every call needs: ``gtrack --version`` is answered without typer, which takes as long to
+import as ten Pythons take to start.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import platform
 import sys
-import tempfile
-import time
-import traceback
-from importlib import import_module
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from gtrack.cli.session import note
-from gtrack.errors import GTrackError
 from gtrack.version import __version__
 
 BUG = 3
@@ -32,43 +25,6 @@ _WHEN_INTERRUPTED = {
     "clone": "Interrupted: a directory that is there is a whole clone, and lacks its index alone; else run it again.",
 }
 
-_COMMANDS = {
-    "gtrack.cli.run": ("run",),
-    "gtrack.cli.reading": ("ls", "show", "diff", "log", "get", "status"),
-    "gtrack.cli.watching": ("watch",),
-    "gtrack.cli.searching": ("best", "experiments", "index"),
-    "gtrack.cli.plotting": ("plot",),
-    "gtrack.cli.models": ("models",),
-    "gtrack.cli.registering": ("register", "promote", "demote", "deprecate"),
-    "gtrack.cli.verifying": ("verify",),
-    "gtrack.cli.auditing": ("audit", "doctor"),
-    "gtrack.cli.cloning": ("clone",),
-    "gtrack.cli.sharing": ("push", "pull", "sync"),
-    "gtrack.cli.retention": ("gc", "rm", "restore", "pin"),
-    "gtrack.cli.editing": ("tag", "note", "init", "recover"),
-}
-"""Which module has which commands, in the order of ``gtrack --help``."""
-
-
-def application(command: str | None = None) -> typer.Typer:
-    """Return the command line.
-
-    Args:
-        command: the one that is wanted: only its module is imported, which saves the others a quarter of their start.
-            The whole command line, when None or unknown.
-    """
-    app = typer.Typer(
-        name="gtrack",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # its help draws boxes, and takes four times as long to import
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_options)
-    for module in [name for name, commands in _COMMANDS.items() if command in commands] or _COMMANDS:
-        import_module(module).register(app)
-    return app
-
 
 def _command(args: list[str]) -> str | None:
     """Return the command that the arguments begin with, after ``-C DIR``; None when it takes a parser to tell."""
@@ -76,26 +32,10 @@ def _command(args: list[str]) -> str | None:
     return args[at] if len(args) > at else None
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"gtrack {__version__}")
-        raise typer.Exit
-
-
-def _options(
-    directory: Annotated[
-        str | None,
-        typer.Option("-C", metavar="DIR", help="Work in the repository that DIR is in, not the current one."),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Track machine learning experiments in the git repository that holds their code.
-
-    RUN, wherever a command takes it, is an id or the beginning of one, a run's name, 'last', 'last~2' (the second before
-    it; nested runs do not count), 'best:METRIC' or 'best:METRIC:min'.
-    """
+def _typed() -> list[str]:
+    """Return the words before the one that the shell wants completed; none when it wants nothing."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return line.split(" ")[1:-1] if "_GTRACK_COMPLETE" in os.environ else []
 
 
 def main(args: list[str] | None = None) -> None:
@@ -104,16 +44,32 @@ def main(args: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # a character that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="replace")
     words = sys.argv[1:] if args is None else args
-    code = _run(words)
+    code = _version() if words == ["--version"] else _run(words, is_process=args is None)
     told = _WHEN_INTERRUPTED.get(_command(words) or "")
     if code == INTERRUPTED and told is not None:
         _tell(told, "yellow")
     sys.exit(_flush(code))
 
 
-def _run(args: list[str]) -> int:
+def _version() -> int:
+    sys.stdout.write(f"gtrack {__version__}\n")
+    return 0
+
+
+def _run(args: list[str], *, is_process: bool) -> int:
+    from gtrack.errors import GTrackError  # noqa: PLC0415 - see above
+
     try:
-        application(_command(args))(args=args, prog_name="gtrack")
+        gc.disable()  # nothing that is imported is garbage, and to look for some takes a sixth of the start
+        try:
+            from gtrack.cli.commands import parser  # noqa: PLC0415 - see above
+
+            run = parser(_command(_typed() or args))
+        finally:
+            if is_process:  # then it all stays to the end, and is never looked at again
+                gc.freeze()
+            gc.enable()
+        run(args=args, prog_name="gtrack")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BrokenPipeError:
@@ -138,6 +94,8 @@ def _say(message: str) -> None:
 
 
 def _tell(text: str, style: str) -> None:
+    from gtrack.cli.session import note  # noqa: PLC0415 - see above
+
     try:
         note(text, style)
     except BrokenPipeError:
@@ -145,31 +103,10 @@ def _tell(text: str, style: str) -> None:
 
 
 def _bug(args: list[str]) -> int:
-    """Write the log of an error that nobody expected and say where it is."""
-    error = sys.exc_info()[1]
-    about = f"gtrack {__version__}, Python {platform.python_version()}, {platform.platform()}\narguments: {args}\n\n"
-    path = _write_log(about + traceback.format_exc())
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    _say(f"this is a bug in gtrack ({what}). {f'Its log is {path}.' if path else traceback.format_exc()}")
+    from gtrack.cli.bug import describe  # noqa: PLC0415 - the libraries that a report needs
+
+    _say(describe(args))
     return BUG
-
-
-def _write_log(text: str) -> Path | None:
-    name = f"gtrack-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    for place in (_cache_directory, lambda: Path(tempfile.gettempdir())):
-        try:
-            path = place() / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="backslashreplace")
-            return path
-        except (OSError, RuntimeError):  # a full disk, or a user without a home
-            continue
-    return None
-
-
-def _cache_directory() -> Path:
-    chosen = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(chosen, "gtrack") if chosen else Path.home() / ".cache" / "gtrack"
 
 
 def _flush(code: int) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtrack.cli.reading import Json, shown_limit
+from gtrack.cli.options import Json, shown_limit
 from gtrack.cli.session import complete_run, directory, examples, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats.words import plural

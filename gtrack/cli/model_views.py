@@ -1,4 +1,7 @@
-"""``gtrack models show``, ``history``, ``diff``: look at a model and its versions."""
+"""``gtrack models show``, ``history``, ``diff``: look at a model and its versions.
+
+Each imports what it alone needs: they are all defined whenever ``gtrack models`` lists the models.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,19 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.reading import Csv, Json, Markdown, one_format, shown_limit, write_patches
+from gtrack.cli.options import Csv, Json, Markdown, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
-from gtrack.ops.compare_versions import compare_versions
-from gtrack.ops.lineage import lineage
-from gtrack.ops.model_history import model_history
-from gtrack.ops.model_overview import model_overview
 from gtrack.project import Project
 from gtrack.registry.tag_names import parse_reference
 from gtrack.render.data import comparison_csv, rows_csv, to_json
-from gtrack.render.lineage import lineage_data, write_lineage
 from gtrack.render.markdown import columns_markdown
-from gtrack.render.model_history import history_columns, history_data, history_rows, write_history
-from gtrack.render.model_versions import (
-    overview_data,
-    version_columns,
-    version_comparison_data,
-    version_comparison_markdown,
-    version_rows,
-    write_overview,
-    write_version_comparison,
-)
 
 
 def complete_version(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer models to the shell; once one is typed, its stages and versions."""
     try:
-        models = open_project(ctx, recover=False).registry.models()
+        models = open_project(ctx, recover=False).registry_reader.models()
     except GTrackError:  # a shell that completes must not be told of errors
         return []
     typed = incomplete.partition("#")[0].partition("@")[0]
@@ -80,6 +68,9 @@ def show(
             raise UsageError("-n, --csv and --markdown are for the table of a model's versions: give the model alone.")
         _show_version(project, model, json=json)
         return
+    from gtrack.ops.model_overview import model_overview  # noqa: PLC0415 - see the module
+    from gtrack.render.model_versions import overview_data, version_columns, version_rows, write_overview  # noqa: PLC0415 - see the module
+
     console = out()
     limit = shown_limit(count, for_a_screen=console.is_terminal and not (json or csv or markdown))
     found = model_overview(project, model, limit)
@@ -94,6 +85,9 @@ def show(
 
 
 def _show_version(project: Project, ref: str, *, json: bool) -> None:
+    from gtrack.ops.lineage import lineage  # noqa: PLC0415 - see the module
+    from gtrack.render.lineage import lineage_data, write_lineage  # noqa: PLC0415 - see the module
+
     found = lineage(project, ref)
     if json:
         write(to_json(lineage_data(found)))
@@ -117,6 +111,9 @@ def history(
     Where there is any: who approved it, the conditions that were passed over by force, and whether the signature of the
     tag holds.
     """
+    from gtrack.ops.model_history import model_history  # noqa: PLC0415 - see the module
+    from gtrack.render.model_history import history_columns, history_data, history_rows, write_history  # noqa: PLC0415 - see the module
+
     one_format(json=json, csv=csv, markdown=markdown)
     wanted = parse_reference(model)
     if wanted is not None:
@@ -125,7 +122,7 @@ def history(
     console = out()
     limit = shown_limit(count, for_a_screen=console.is_terminal and not (json or csv or markdown))
     found = model_history(project, model, limit)
-    more = limit is not None and len(found) == limit and len(project.registry.events(model)) > limit
+    more = limit is not None and len(found) == limit and len(project.registry_reader.events(model)) > limit
     if reverse:
         found.reverse()
     if json:
@@ -158,13 +155,24 @@ def diff(
     one_format(json=json, csv=csv, markdown=markdown)
     if code and (json or csv or markdown):
         raise UsageError("--code writes a patch: leave --json, --csv and --markdown away.")
+    from gtrack.ops.compare_versions import compare_versions  # noqa: PLC0415 - see the module
+
     project = open_project(ctx)
     found = compare_versions(project, versions)
     for problem in found.problems:
         note(problem, "yellow")
     if code:
+        from gtrack.cli.patches import write_patches  # noqa: PLC0415 - see the module
+
         write_patches(project.repo, list(found.comparison.runs))
-    elif json:
+        return
+    from gtrack.render.model_versions import (  # noqa: PLC0415 - see the module
+        version_comparison_data,
+        version_comparison_markdown,
+        write_version_comparison,
+    )
+
+    if json:
         write(to_json(version_comparison_data(found, everything=everything)))
     elif csv:
         write(comparison_csv(found.comparison, everything=everything))

@@ -1,4 +1,7 @@
-"""``gtrack models``: what is in which stage of which model, and ``predict``, which asks one."""
+"""``gtrack models``: what is in which stage of which model, and ``predict``, which asks one.
+
+The list is what is asked for most: what only ``predict`` needs is imported there.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,11 @@ from typing import Annotated
 import typer
 
 from gtrack.cli import model_views
-from gtrack.cli.reading import Csv, Json, Markdown, one_format
+from gtrack.cli.options import Csv, Json, Markdown, one_format
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import UsageError
 from gtrack.formats.words import plural
-from gtrack.ops.load_model import open_pyfunc
 from gtrack.ops.model_stages import placings
-from gtrack.ops.predict import predict_table, write_whole
 from gtrack.render.data import rows_csv, to_json
 from gtrack.render.markdown import columns_markdown
 from gtrack.render.models import model_columns, model_data, model_rows, write_models
@@ -33,7 +34,7 @@ def list_models(ctx: typer.Context, json: Json = False, csv: Csv = False, markdo
     if ctx.invoked_subcommand is not None:
         return
     one_format(json=json, csv=csv, markdown=markdown)
-    ledger = open_project(ctx).registry.ledger()
+    ledger = open_project(ctx).registry_reader.ledger()
     found = {name: placings(model, ledger.events[name]) for name, model in ledger.models.items()}
     rows = [one for there in found.values() for one in there]
     if json:
@@ -83,6 +84,9 @@ def predict(
     The columns are found by their names and put into the order of the model's signature; others are left out. The output has
     one row for each row, and is written whole or not at all.
     """
+    from gtrack.ops.load_model import open_pyfunc  # noqa: PLC0415 - see the module
+    from gtrack.ops.predict import predict_table, write_whole  # noqa: PLC0415 - see the module
+
     target = None if output == _STDOUT else Path(output)
     if target is not None and target.exists() and table.exists() and target.samefile(table):
         raise UsageError(f"{target} is the input; give another file with --output.")

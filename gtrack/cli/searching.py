@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.reading import Csv, Json, Markdown, Where, one_format, shown_limit
+from gtrack.cli.options import Csv, Json, Markdown, Where, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, ready_index, write
 from gtrack.errors import UsageError
 from gtrack.formats.words import plural, size

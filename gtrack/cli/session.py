@@ -1,22 +1,25 @@
-"""What every command stands on: the project that it works in, and where it writes."""
+"""What every command stands on: the project that it works in, and where it writes.
+
+rich is imported when something is drawn: what is written for programs does without.
+"""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from gtrack.errors import CommitFailed, GTrackError
-from gtrack.ops.listing import newest_runs
 from gtrack.project import Project
 from gtrack.records import Run
 from gtrack.render.progress import ProgressLine
-from gtrack.render.table import write_line
-from gtrack.render.values import age, printable
+from gtrack.render.values import age, harmless, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _OFFERED = 200
 
@@ -68,6 +71,8 @@ def ready_index(project: Project, *, rebuild: bool = False) -> Project:
         project: the project, which is also what is returned.
         rebuild: begin from nothing.
     """
+    from rich.console import Console  # noqa: PLC0415 - see the module
+
     line = ProgressLine(Console(stderr=True), "Reading runs into the index")
     try:
         project.index.refresh(line.tell, rebuild=rebuild)
@@ -91,6 +96,8 @@ def resolve(project: Project, ref: str) -> Run:
 
 def out() -> Console:
     """Return stdout: with colours and a width when it is a terminal, plain otherwise; ``NO_COLOR`` is honoured."""
+    from rich.console import Console  # noqa: PLC0415 - see the module
+
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -99,8 +106,22 @@ def write(text: str) -> None:
     sys.stdout.write(text)
 
 
+def write_bytes(data: bytes) -> None:
+    """Write what a run or its author wrote to stdout: byte for byte to a pipe, without what could steer the terminal to one."""
+    if sys.stdout.isatty():
+        write(harmless(data.decode(errors="replace")))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+
 def note(text: str, style: str = "dim") -> None:
     """Say something on stderr, where it is in nobody's way."""
+    from rich.console import Console  # noqa: PLC0415 - see the module
+    from rich.text import Text  # noqa: PLC0415 - see the module
+
+    from gtrack.render.table import write_line  # noqa: PLC0415 - see the module
+
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     for line in text.splitlines():
         write_line(console, Text(printable(line), style))
@@ -113,6 +134,8 @@ def now() -> datetime:
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Offer run names to the shell, the newest first, with what each one is; ids only once digits of one are typed."""
+    from gtrack.ops.listing import newest_runs  # noqa: PLC0415 - only a shell that completes needs it
+
     try:
         runs = newest_runs(open_project(ctx, recover=False), _OFFERED)
     except GTrackError:  # a shell that completes must not be told of errors

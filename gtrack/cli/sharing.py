@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtrack.cli.reading import Json
+from gtrack.cli.options import Json
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.git.progress import Tell
 from gtrack.git.remotes import without_secrets
-from gtrack.ops.retention.purge import push_purged
 from gtrack.ops.sharing.auto_push import carry_out as carry_out_auto_push
 from gtrack.ops.sharing.pull import Pulled
 from gtrack.ops.sharing.pull import pull as pull_runs
@@ -24,7 +23,6 @@ from gtrack.ops.sharing.remote_branch import chosen_remote
 from gtrack.project import Project
 from gtrack.render.data import to_json
 from gtrack.render.progress import ProgressStages
-from gtrack.render.retention import when_bytes_go
 from gtrack.render.sharing import (
     came_back,
     conflicts,
@@ -35,7 +33,6 @@ from gtrack.render.sharing import (
     write_pushed,
 )
 from gtrack.render.values import printable
-from gtrack.store.purge import backups
 
 Remote = Annotated[
     str | None,
@@ -72,7 +69,7 @@ def push(
     if purged:
         if experiment:
             raise UsageError("--purged publishes the whole branch, so it does not go with --experiment.")
-        _push_purged(project, chosen_remote(project, remote), quiet=quiet)
+        _push_purged(project, chosen_remote(project, remote), quiet=quiet, json=json)
         return
     with _progress(quiet=quiet or json) as tell:
         pushed = push_runs(project, remote, experiments=experiment or (), tell=tell)
@@ -85,7 +82,8 @@ def pull(
     accept: Annotated[
         bool,
         typer.Option(
-            "--accept-rewrite", help="Merge a runs branch that was rewritten there: nothing that is here is lost."
+            "--accept-rewrite",
+            help="Merge a runs branch that was rewritten there, or is another project's: nothing that is here is lost.",
         ),
     ] = False,
     quiet: Quiet = False,
@@ -145,11 +143,18 @@ def _check_something_taken(pulled: Pulled) -> None:
         raise GTrackError(f"Nothing of {pulled.remote} could be taken.")
 
 
-def _push_purged(project: Project, remote: str, *, quiet: bool) -> None:
-    with _progress(quiet=quiet) as tell:
+def _push_purged(project: Project, remote: str, *, quiet: bool, json: bool) -> None:
+    # What purges is as much again as all that pushes.
+    from gtrack.ops.retention.purge import push_purged  # noqa: PLC0415
+    from gtrack.render.retention import when_bytes_go  # noqa: PLC0415
+    from gtrack.store.purge import backups  # noqa: PLC0415
+
+    with _progress(quiet=quiet or json) as tell:
         pushed = push_purged(project, remote, tell)
     remote = without_secrets(remote)
-    if not quiet:
+    if json:
+        write(to_json(vars(pushed)))
+    elif not quiet:
         write(f"{printable(remote)} has the branch as it is here now: {pushed.commit[:10]}\n")
         bytes_go = when_bytes_go(backups(project.repo), project.config.backup_days, now())
         if bytes_go:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from gtrack.cli.reading import Json
+from gtrack.cli.options import Json
 from gtrack.cli.session import complete_run, examples, open_project, out, resolve, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.formats.words import plural

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from gtrack.cli.reading import Json
+from gtrack.cli.options import Json
 from gtrack.cli.session import examples, now, open_project, out, write
 from gtrack.ops.watch import watch
 from gtrack.project import Project

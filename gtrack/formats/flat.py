@@ -88,6 +88,23 @@ def parse(data: bytes) -> dict[str, Value] | None:
     return top if opened is None else None
 
 
+def without_comments(data: bytes) -> bytes:
+    """Return a file without comments and empty lines, for ``parse``; as it is where more than a look tells what is one."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    lines = []
+    for line in text.split("\n"):
+        head, mark, comment = line.partition("#")
+        # A mark inside quotes begins none, and what is not printable may end one.
+        begins = mark and head[-1:] in {"", " ", "\t"} and not ('"' in head or "'" in head)
+        kept = head.rstrip(" \t") if begins and comment.isprintable() else line
+        if kept:
+            lines.append(f"{kept}\n")
+    return "".join(lines).encode()
+
+
 def _scalar(decimal: str, whole: str, word: str, quoted: str, plain: str) -> object:
     """Return the value that one group of ``_value`` holds; ``_GIVE_UP`` when none does."""
     if plain:

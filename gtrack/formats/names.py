@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import re
 import unicodedata
-import uuid
 from urllib.parse import unquote
 
 from gtrack.errors import InvalidName, InvalidPath
@@ -44,11 +42,15 @@ stone stork summit swallow swan teal thistle thrush tide topaz trout valley vale
 
 def new_run_id() -> str:
     """Return a fresh run id: 32 hexadecimal digits."""
+    import uuid  # noqa: PLC0415 - takes as long as this module, and few ids are new
+
     return uuid.uuid4().hex
 
 
 def new_run_name() -> str:
     """Return a name that a person can say: ``calm-otter-12``."""
+    import random  # noqa: PLC0415 - as in ``new_run_id``
+
     chance = random.SystemRandom()  # the user's seed is the user's
     return f"{chance.choice(_ADJECTIVES)}-{chance.choice(_NOUNS)}-{chance.randrange(1, 1000)}"
 

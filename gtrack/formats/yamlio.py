@@ -16,14 +16,15 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
-
-import yaml
 
 from gtrack.errors import FormatError, InvalidValue
 from gtrack.formats import flat
 
 if TYPE_CHECKING:
+    import yaml
+
     from gtrack.records import Scalar, Value
 
 Plain: TypeAlias = "Value | datetime | Mapping[str, Any] | tuple[Any, ...]"
@@ -168,41 +169,6 @@ def _multiline(text: str, indent: str) -> str:
     return newline + "".join(f"\n{indent}{line}" if line else "\n" for line in body.split("\n"))
 
 
-# The C loader is missing where PyYAML was built without libyaml; the pure one reads the same, eight times slower.
-if TYPE_CHECKING:
-    _SafeLoader = yaml.CSafeLoader
-else:
-    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_SafeLoader):
-    """The safe loader with the types of the YAML 1.2 core schema and no others."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
-    yaml_constructors: ClassVar[dict[str | None, Any]] = {
-        tag: yaml.SafeLoader.yaml_constructors[tag]
-        for tag in (*(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map")), None)
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        """Take keys as they are written: ``1: x`` names ``1``; of a key that comes twice the last one counts."""
-        mapping: dict[Hashable, Any] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
-            mapping[str(key.value)] = self.construct_object(value, deep=deep)
-        return mapping
-
-    def construct_core(self, node: yaml.ScalarNode) -> Scalar:
-        text = str(self.construct_scalar(node))
-        try:
-            return _CORE[node.tag](text)
-        except (ValueError, KeyError) as error:  # `!!int x`, or more digits than Python reads
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{text[:40]!r} is no {node.tag.rpartition(':')[2]}", node.start_mark
-            ) from error
-
-
 def _core_int(text: str) -> int:
     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
@@ -215,25 +181,67 @@ def _core_bool(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
-_CORE: dict[str, Callable[[str], Scalar]] = {}
-_PATTERNS: list[tuple[re.Pattern[str], Callable[[str], Scalar]]] = []
-for _kind, _pattern, _first, _read in (
-    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""], lambda _: None),
-    ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", list("tTfF"), _core_bool),
-    ("int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z", list("-+0123456789"), _core_int),
+_CORE: tuple[tuple[str, re.Pattern[str], str, Callable[[str], Scalar]], ...] = (
+    ("null", re.compile(r"(?:~|null|Null|NULL|)\Z"), "~nN", lambda _: None),
+    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF", _core_bool),
+    ("int", re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"), "-+0123456789", _core_int),
     (
         "float",
-        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z",
-        list("-+0123456789."),
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        ),
+        "-+0123456789.",
         _core_float,
     ),
-):
-    _tag = f"tag:yaml.org,2002:{_kind}"
-    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
-    _PATTERNS.append((re.compile(_pattern), _read))
-    if _kind != "null":
-        _CORE[_tag] = _read
-        _Loader.add_constructor(_tag, _Loader.construct_core)
+)
+"""Of each type of the core schema its name, what plain text is one, with which characters that begins, how it is read."""
+
+
+@cache
+def _loader() -> type[yaml.CSafeLoader]:
+    """Return the safe loader with the types of the YAML 1.2 core schema and no others."""
+    import yaml  # noqa: PLC0415 - takes as long as all other formats, and ``flat`` reads most files without it
+
+    # The C loader is missing where PyYAML was built without libyaml; the pure one reads the same, eight times slower.
+    try:
+        from yaml import CSafeLoader as Safe  # noqa: PLC0415
+    except ImportError:
+        from yaml import SafeLoader as Safe  # type: ignore[assignment]  # noqa: PLC0415
+    reads = {f"tag:yaml.org,2002:{kind}": read for kind, _, _, read in _CORE if kind != "null"}
+
+    class Loader(Safe):
+        """The safe loader with the types of the YAML 1.2 core schema and no others."""
+
+        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+        yaml_constructors: ClassVar[dict[str | None, Any]] = {
+            tag: yaml.SafeLoader.yaml_constructors[tag]
+            for tag in (*(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map")), None)
+        }
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+            """Take keys as they are written: ``1: x`` names ``1``; of a key that comes twice the last one counts."""
+            mapping: dict[Hashable, Any] = {}
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
+                mapping[str(key.value)] = self.construct_object(value, deep=deep)
+            return mapping
+
+        def construct_core(self, node: yaml.ScalarNode) -> Scalar:
+            text = str(self.construct_scalar(node))
+            try:
+                return reads[node.tag](text)
+            except (ValueError, KeyError) as error:  # `!!int x`, or more digits than Python reads
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{text[:40]!r} is no {node.tag.rpartition(':')[2]}", node.start_mark
+                ) from error
+
+    for kind, pattern, first, _ in _CORE:
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, [*first, ""] if kind == "null" else [*first])
+    for tag in reads:
+        Loader.add_constructor(tag, Loader.construct_core)
+    return Loader
+
 
 # A block collection inside another begins further right, after nothing but spaces and indicators: no deep one without
 # such a line, and no deep flow collection without many brackets.
@@ -252,11 +260,13 @@ def loads(data: str | bytes, what: str) -> Value:
     """
     if len(data) > MAX_BYTES:
         raise FormatError(f"{what} is larger than {MAX_BYTES} bytes and is not read.")
+    import yaml  # noqa: PLC0415 - see ``_loader``
+
     try:
         text = data.decode() if isinstance(data, bytes) else data
         if ("*" in text and "&" in text) or text.count("[") + text.count("{") > MAX_DEPTH or _FAR_RIGHT.search(text):
             _refuse_bombs(text, what)
-        value: Value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        value: Value = yaml.load(text, Loader=_loader())  # noqa: S506 - a subclass of the safe loader
         return value
     except UnicodeError as error:
         raise FormatError(f"{what} is not UTF-8 text: {error}.") from error
@@ -266,10 +276,12 @@ def loads(data: str | bytes, what: str) -> Value:
 
 def _refuse_bombs(text: str, what: str) -> None:
     """Refuse what would take more stack or memory than its size tells."""
+    import yaml  # noqa: PLC0415 - see ``_loader``
+
     aliases = depth = nodes = 0
     sizes: dict[str | None, int] = {}
     open_anchors: list[tuple[str | None, int]] = []
-    for event in yaml.parse(text, Loader=_SafeLoader):
+    for event in yaml.parse(text, Loader=_loader()):
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
             nodes += sizes.get(event.anchor, MAX_EXPANDED)  # not known yet: it stands inside what it names
@@ -305,9 +317,12 @@ def load_mapping(data: str | bytes, what: str) -> dict[str, Value]:
     Raises:
         FormatError: as ``loads``, or the document is no mapping.
     """
-    quick = flat.parse(data) if isinstance(data, bytes) and len(data) <= MAX_BYTES else None
-    if quick is not None:
-        return quick
+    if isinstance(data, bytes) and len(data) <= MAX_BYTES:
+        quick = flat.parse(data)
+        if quick is None and b"#" in data:
+            quick = flat.parse(flat.without_comments(data))
+        if quick is not None:
+            return quick
     value = loads(data, what)
     if value is None:
         return {}
@@ -345,12 +360,14 @@ def outline(data: str | bytes, what: str, depth: int) -> list[Key]:
         FormatError: as ``loads``.
     """
     loads(data, what)  # refuses what must not be read
-    root = yaml.compose(data.decode() if isinstance(data, bytes) else data, Loader=_Loader)
+    import yaml  # noqa: PLC0415 - see ``_loader``
+
+    root = yaml.compose(data.decode() if isinstance(data, bytes) else data, Loader=_loader())
     return list(_keys(root, (), depth))
 
 
-def _keys(node: yaml.Node | None, above: tuple[str, ...], depth: int) -> Iterator[Key]:
-    if not isinstance(node, yaml.MappingNode) or len(above) == depth:
+def _keys(node: Any, above: tuple[str, ...], depth: int) -> Iterator[Key]:
+    if node is None or node.id != "mapping" or len(above) == depth:
         return
     for key, value in node.value:
         path = (*above, str(key.value))
@@ -359,10 +376,10 @@ def _keys(node: yaml.Node | None, above: tuple[str, ...], depth: int) -> Iterato
         yield from _keys(value, path, depth)
 
 
-def _last_line(node: yaml.Node) -> int:
+def _last_line(node: Any) -> int:
     """Return the line that a node ends in, from 1 on; a collection's own mark stands behind the comments that follow it."""
-    children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else node.value
-    if isinstance(node, yaml.CollectionNode) and children and not node.flow_style:
+    children = [child for pair in node.value for child in pair] if node.id == "mapping" else node.value
+    if node.id != "scalar" and children and not node.flow_style:
         return _last_line(children[-1])
     end = node.end_mark
     return int(end.line if end.column == 0 and end.line > node.start_mark.line else end.line + 1)
@@ -393,7 +410,7 @@ def parse_value(text: str) -> Value:
         except FormatError:
             return text
         return quoted if isinstance(quoted, str) and bare[-1] == bare[0] else text
-    for pattern, read in _PATTERNS:
+    for _, pattern, _, read in _CORE:
         if pattern.match(bare):
             try:
                 return read(bare)

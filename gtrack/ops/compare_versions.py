@@ -71,7 +71,7 @@ def _different(project: Project, refs: Sequence[str]) -> list[ModelVersion]:
         raise UsageError("diff compares two versions or more: gtrack models diff churn#production churn@5.")
     found: dict[str, tuple[str, ModelVersion]] = {}
     for ref in refs:
-        version = project.registry.version(ref)
+        version = project.registry_reader.version(ref)
         if version.tag in found:
             other = found[version.tag][0]
             raise UsageError(f"{other!r} and {ref!r} are the same version, {title(version)} ({version.semver}).")

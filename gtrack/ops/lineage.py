@@ -170,8 +170,8 @@ def lineage(project: Project, ref: str) -> Lineage:
         ModelNotFound: there is no such model, no such version of it, or nothing in the stage.
     """
     wanted = refer(ref)
-    ledger = project.registry.ledger(wanted.model)
-    model = ledger.models.get(wanted.model) or known_model(project.registry.ledger(), wanted.model)
+    ledger = project.registry_reader.ledger(wanted.model)
+    model = ledger.models.get(wanted.model) or known_model(project.registry_reader.ledger(), wanted.model)
     version = find_version(model, wanted)
     events = ledger.events[model.name]
     registered = next((event for event in events if _registers(event, version)), None)
@@ -179,7 +179,7 @@ def lineage(project: Project, ref: str) -> Lineage:
         version,
         registered=registered,
         signature=signature(project, registered) if registered else UNSIGNED,
-        stays=tuple(stays(version, events, project.registry.exclusive)),
+        stays=tuple(stays(version, events, project.registry_reader.exclusive)),
         url=_url(project, None),
     )
     try:

@@ -46,7 +46,7 @@ def model_history(project: Project, name: str, limit: int | None = None) -> list
         ModelNotFound: no model is; the message names the nearest.
         GitError: git cannot verify signatures.
     """
-    events = project.registry.events(name)
+    events = project.registry_reader.events(name)
     return [entry(project, event) for event in list(reversed(events))[:limit]]
 
 

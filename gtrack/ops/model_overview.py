@@ -47,8 +47,8 @@ def model_overview(project: Project, name: str, limit: int | None = None) -> Mod
         InvalidName: nothing can be called so.
         ModelNotFound: no model is; the message names the nearest.
     """
-    ledger = project.registry.ledger(check_model(name))
-    model = ledger.models.get(name) or known_model(project.registry.ledger(), name)
+    ledger = project.registry_reader.ledger(check_model(name))
+    model = ledger.models.get(name) or known_model(project.registry_reader.ledger(), name)
     versions = sorted((*model.versions, *model.withdrawn), key=lambda one: one.version, reverse=True)
     shown = tuple(versions[:limit])
     return ModelOverview(

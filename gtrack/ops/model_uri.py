@@ -101,7 +101,7 @@ def place_of(project: Project, uri: str) -> ModelPlace:
     if uri.startswith(MODELS):
         return _registered(project, uri)
     if _is_version(uri):
-        return _place(project, uri, project.registry.version(uri))
+        return _place(project, uri, project.registry_reader.version(uri))
     raise InvalidValue(f"{uri!r} names no model: give {_FORMS}.")
 
 
@@ -117,11 +117,11 @@ def _registered(project: Project, uri: str) -> ModelPlace:
     if alias.lower() in MLFLOW_STAGES:
         alias = alias.lower()
     if alias == "latest":
-        versions = [one for one in project.registry.versions(name) if one.registered]
-        found = max(versions, key=lambda one: one.version) if versions else project.registry.version(f"{name}@1")
+        versions = [one for one in project.registry_reader.versions(name) if one.registered]
+        found = max(versions, key=lambda one: one.version) if versions else project.registry_reader.version(f"{name}@1")
     else:
         number = alias.removeprefix("v")
-        found = project.registry.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
+        found = project.registry_reader.version(f"{name}@{alias}" if number[:1].isdigit() else f"{name}#{alias}")
     return _place(project, uri, found)
 
 

@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 def registered_runs(project: Project) -> set[str]:
     """Return the ids of the runs that a version of any model is of, those that were taken back among them."""
-    models = project.registry.ledger().models.values()
+    models = project.registry_reader.ledger().models.values()
     return {one.run_id for model in models for one in (*model.versions, *model.withdrawn) if one.run_id is not None}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import QueryError, RunNotFound, nearest
 from gtrack.records import Goal, Run
-from gtrack.store.query.parser import parse_filter, parse_order
 
 if TYPE_CHECKING:
     from gtrack.project import Project
@@ -57,7 +56,11 @@ def condition(index: Index, choice: Choice) -> Condition | None:
     Raises:
         QueryError: it is wrong.
     """
-    return parse_filter(choice.where, index.names) if choice.where.strip() else None
+    if not choice.where.strip():
+        return None
+    from gtrack.store.query.parser import parse_filter  # noqa: PLC0415 - most questions have no filter
+
+    return parse_filter(choice.where, index.names)
 
 
 def only(choice: Choice) -> dict[str, tuple[str, ...]]:
@@ -76,6 +79,8 @@ def parse_orders(index: Index, order: Sequence[str]) -> list[Order]:
 
 
 def _order(index: Index, part: str) -> Order:
+    from gtrack.store.query.parser import parse_order  # noqa: PLC0415 - as in ``condition``
+
     try:
         return parse_order(part, index.names)
     except QueryError:

@@ -11,15 +11,20 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gtrack.ops.code import CodeChange
-from gtrack.ops.compare import ABSENT, Comparison, InputRow, MetricRow, Row
-from gtrack.ops.listing import Listing, all_columns, column_value
-from gtrack.ops.report import RunReport
-from gtrack.ops.status import StatusReport
-from gtrack.records import Artifact, CodeState, Input, Run
+from gtrack.ops.compare import ABSENT
+from gtrack.ops.listing import all_columns, column_value
+from gtrack.records import Input
 from gtrack.render.values import iso
+
+if TYPE_CHECKING:
+    from gtrack.ops.code import CodeChange
+    from gtrack.ops.compare import Comparison, InputRow, MetricRow, Row
+    from gtrack.ops.listing import Listing
+    from gtrack.ops.report import RunReport
+    from gtrack.ops.status import StatusReport
+    from gtrack.records import Artifact, CodeState, Run
 
 
 def to_json(what: object) -> str:

@@ -15,8 +15,9 @@ from gtrack.ops.compare_versions import VersionComparison, title
 from gtrack.ops.model_overview import ModelOverview
 from gtrack.records import ModelVersion, Number, is_of_training, usual_goal
 from gtrack.render.comparison import write_comparison
+from gtrack.render.comparison_markdown import comparison_markdown
 from gtrack.render.data import comparison_data
-from gtrack.render.markdown import columns_markdown, comparison_markdown
+from gtrack.render.markdown import columns_markdown
 from gtrack.render.models import DEPRECATED, OTHER_STAGE, STAGE_STYLES, model_data, run_id, version_data, when, who
 from gtrack.render.table import DIM, HEAD, Cell, Column, write_left_out, write_line, write_table
 from gtrack.render.values import metric, printable

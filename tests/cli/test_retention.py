@@ -220,4 +220,6 @@ def test_a_purge_that_follows_removals_says_so_and_how_the_bytes_go(
     pushed = gtrack("push", "--purged", "origin")
     assert pushed.code == 0
     assert "In this clone a backup has the bytes still. They go by the first 'gtrack gc --apply' after " in pushed.err
+    told = json.loads(gtrack("push", "--purged", "--json").out)
+    assert (told["remote"], told["commit"], told["came_back"]) == ("origin", git("rev-parse", "gtrack/runs"), [])
     assert gtrack("restore", "--last").out.count("restored") == 2

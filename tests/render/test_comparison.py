@@ -10,7 +10,7 @@ from gtrack.ops.code import CodeChange
 from gtrack.ops.compare import Comparison, compare
 from gtrack.records import Run
 from gtrack.render.comparison import write_comparison
-from gtrack.render.markdown import comparison_markdown
+from gtrack.render.comparison_markdown import comparison_markdown
 from tests.render.conftest import WIDTHS, CheckGolden, Draw, environment, forest, golden_name
 
 NO_CHANGE = CodeChange("a" * 40, "a" * 40)
