@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 BRING = (
     "Fetch what is missing: 'gtrack pull', or git fetch with --unshallow in a shallow clone. Else ask who has the run."
 )
+BRING_MORE = (
+    "'git fetch --refetch --filter=blob:limit=1m {remote}' brings all files below 1 MB, of every state of the runs, which "
+    "'gtrack verify' looks at then. 'gtrack get' fetches the artifacts of a run."
+)
 GET = "'gtrack get RUN' fetches it."
 BROKEN = "'gtrack get RUN' fetches it anew where a remote has it; it is put aside then."
 DAMAGED = "Compare with another clone. 'git log -p gtrack/runs -- PATH' tells who wrote it and what it was before."

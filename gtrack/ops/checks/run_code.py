@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING
 from gtrack.errors import GitError
 from gtrack.formats import run_dir
 from gtrack.formats.names import EXPERIMENTS
-from gtrack.git.promisor import commits_here, is_partial
-from gtrack.git.refs import is_ancestor
-from gtrack.ops.checks.faults import BRING, DAMAGED, Fault, few, remark, wrong
-from gtrack.ops.checks.walk import FileChange, differences, empty_tree
+from gtrack.git.promisor import commits_here, is_partial, promisor_remotes
+from gtrack.git.refs import is_ancestor, list_refs
+from gtrack.ops.checks.faults import BRING, BRING_MORE, DAMAGED, Fault, few, remark, wrong
+from gtrack.ops.checks.walk import NO_FETCH, FileChange, differences, empty_tree
 
 if TYPE_CHECKING:
     from gtrack.git.repo import Repository
@@ -77,7 +78,7 @@ def check_code(
             yield from _elsewhere(repo, one, str(commit), run_commit, parents)
         if not parents or parents[0] in trees:
             pairs[one.id] = (trees[parents[0]][0] if parents else empty_tree(repo), tree)
-    yield from _trees(repo, directories, own, pairs)
+    yield from _trees(repo, directories, own, pairs, trees)
 
 
 def _elsewhere(
@@ -103,15 +104,23 @@ def _trees(
     directories: Sequence[Directory],
     own: Mapping[str, Own],
     pairs: Mapping[str, tuple[str, str]],
+    commits: Mapping[str, tuple[str, list[str]]],
 ) -> Iterator[Fault]:
     """Find run commits whose tree is not the code and the run directory, as the branch has it."""
     known = [one for one in directories if one.id in pairs]
     differing = list(dict.fromkeys(pair for pair in pairs.values() if pair[0] != pair[1]))
     try:
-        told = dict(zip(differing, differences(repo, differing), strict=True))
+        told, away = _compared(repo, differing)
+        of_runs = {one.id: _lacking(commits, own[one.id].commit, away) for one in known} if away else {}
+        _check_promised(repo, {oid for lacking in of_runs.values() for oid in lacking}, commits)
     except GitError as error:
         yield wrong("run commits", f"their trees cannot be compared with the code: {error}", BRING)
         return
+    if unseen := [one.name for one in known if of_runs.get(one.id)]:
+        text = "directories that this partial clone left with its remote could not be compared with the code: those of "
+        bring = BRING_MORE.format(remote=shlex.quote(promisor_remotes(repo)[0]))
+        yield remark("run commits", f"{text}{few(unseen)}", bring)
+    known = [one for one in known if not of_runs.get(one.id)]
     for one in known:
         changes = told.get(pairs[one.id], ())
         inside, outside = _sorted(changes, one)
@@ -122,6 +131,48 @@ def _trees(
             yield wrong(one.name, f"its own commit {commit} does not hold it", DAMAGED)
         elif taken is not None and taken != files_of(inside, without_head=own[one.id].is_back):
             yield _otherwise(one, commit, is_back=own[one.id].is_back)
+
+
+def _compared(
+    repo: Repository, pairs: Sequence[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], tuple[FileChange, ...]], set[str]]:
+    """Return what differs between the trees of each pair, and which trees a partial clone does not have the whole of.
+
+    No filter of directories is needed for that: before 2.48, ``git gc`` takes away what this clone made and pushed once it
+    has fetched a commit that stands on it.
+    """
+    try:
+        return dict(zip(pairs, differences(repo, pairs), strict=True)), set()
+    except GitError:
+        if not is_partial(repo):
+            raise
+    away: set[str] = set()
+    return dict(zip(pairs, differences(repo, pairs, away), strict=True)), away
+
+
+def _lacking(commits: Mapping[str, tuple[str, list[str]]], commit: str, away: Collection[str]) -> list[str]:
+    """Return a run commit, and its first parent, where their trees are not wholly here."""
+    return [oid for oid in (commit, *commits[commit][1][:1]) if commits[oid][0] in away]
+
+
+def _check_promised(repo: Repository, lacking: set[str], commits: Mapping[str, tuple[str, list[str]]]) -> None:
+    """Check that a remote which has what this clone left out had these commits when it was last asked.
+
+    Raises:
+        GitError: it had not, so that what one of them lacks is lost.
+    """
+    if not lacking:
+        return
+    had = [
+        f"^{oid}"
+        for name in promisor_remotes(repo)
+        for place in ("refs/remotes", "refs/gtrack/seen")
+        for oid in list_refs(repo, f"{place}/{name}/").values()
+    ]
+    stdin = "".join(f"{one}\n" for one in (*sorted(lacking), *had)).encode()
+    told = repo.run("rev-list", "--stdin", stdin=stdin, env=NO_FETCH).decode().splitlines()
+    if lost := sorted(lacking & set(told)):
+        raise GitError(f"the directory {commits[lost[0]][0][:10]} is not wholly here, nor with a remote.")
 
 
 def _otherwise(one: Directory, commit: str, *, is_back: bool) -> Fault:

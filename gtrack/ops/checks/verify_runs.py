@@ -17,7 +17,7 @@ from gtrack.formats.names import EXPERIMENTS, decode_experiment
 from gtrack.git.promisor import is_partial, missing, promisor_remotes
 from gtrack.ops.checks.append_only import History, read_history
 from gtrack.ops.checks.beside import history_beside
-from gtrack.ops.checks.faults import BRING, DAMAGED, HOSTILE, Fault, few, remark, wrong
+from gtrack.ops.checks.faults import BRING, BRING_MORE, DAMAGED, HOSTILE, Fault, few, remark, wrong
 from gtrack.ops.checks.findings import Severity
 from gtrack.ops.checks.large_files import check_large, find_large
 from gtrack.ops.checks.run_code import Own, check_code
@@ -36,10 +36,6 @@ _MANY = 2000
 """From so many runs on a second process saves more than its start takes."""
 _MIGHT_HAVE_MORE = (
     "Nothing has to be done: in a partial clone, large files stay with the remote; 'gtrack get' fetches those of a run."
-)
-_BRING_MORE = (
-    "'git fetch --refetch --filter=blob:limit=1m {remote}' brings all files below 1 MB, of every state of the runs, which "
-    "'gtrack verify' looks at then. 'gtrack get' fetches the artifacts of a run."
 )
 
 
@@ -210,5 +206,5 @@ def _unseen(repo: Repository, branch: str, history: History, unread: int, away: 
         what = "files and directories" if history.unread_trees else "files"
         text = f"{what} that this partial clone left with its remote could not be looked at: {few(told, len(told))}"
         lacking = promisor_remotes(repo) if unread or history.unread or history.unread_trees else []
-        bring = _BRING_MORE.format(remote=shlex.quote(lacking[0])) if lacking else _MIGHT_HAVE_MORE
+        bring = BRING_MORE.format(remote=shlex.quote(lacking[0])) if lacking else _MIGHT_HAVE_MORE
         yield remark(branch, text, bring)

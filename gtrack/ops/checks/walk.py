@@ -284,15 +284,23 @@ def with_changes(
         size = min(size * 2, _AT_MOST)
 
 
-def differences(repo: Repository, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[FileChange, ...]]:
+def differences(
+    repo: Repository, pairs: Sequence[tuple[str, str]], away: set[str] | None = None
+) -> Iterator[tuple[FileChange, ...]]:
     """Yield the files that differ between the two trees of each pair; no pair is of one tree twice.
 
     One level of directories after the other is compared, since few trees that name each other can stand for more files than
     there are atoms, and git would list them all. Of a directory where no run can be, and beyond ``MAX_CHANGES``, it is told
     that it differs, and not what is in it.
 
+    Args:
+        repo: the repository.
+        pairs: ids of trees.
+        away: takes those trees of ``pairs`` that lack a directory, and nothing is told of their pairs; when None, one that
+            lacks any is an error.
+
     Raises:
-        GitError: git refuses, such as when a tree is not here.
+        GitError: git refuses, such as when a tree is damaged.
     """
     waiting = iter(pairs)
     nothing = empty_tree(repo)
@@ -302,6 +310,11 @@ def differences(repo: Repository, pairs: Sequence[tuple[str, str]]) -> Iterator[
         level = [_Pair(number, "", "", old, new) for number, (old, new) in enumerate(part)]
         depth = 0
         while level:
+            if away is not None:
+                level, lacking = _whole(repo, level)
+                away.update(part[pair.number][side] for pair, side in lacking)
+                for pair, _ in lacking:
+                    found[pair.number].clear()
             told = _one_level(repo, list(dict.fromkeys((one.old, one.new) for one in level)))
             below: list[_Pair] = []
             for pair in level:
@@ -329,6 +342,18 @@ class _Pair(NamedTuple):
     run: str
     old: str
     new: str
+
+
+def _whole(repo: Repository, level: Sequence[_Pair]) -> tuple[list[_Pair], list[tuple[_Pair, int]]]:
+    """Return what can be compared still, and what lacks its first (0) or second tree (1)."""
+    absent = {
+        oid
+        for oid in _absent(repo, [oid for one in level for oid in (one.old, one.new)])
+        if not (repo.common_dir / "objects" / oid[:2] / oid[2:]).exists()
+    }
+    lacking = [(one, side) for one in level for side, oid in enumerate((one.old, one.new)) if oid in absent]
+    numbers = {one.number for one, _ in lacking}
+    return [one for one in level if one.number not in numbers], lacking
 
 
 def _may_hold_runs(name: str, above: str, depth: int) -> bool:
@@ -370,12 +395,15 @@ def _one_level(repo: Repository, pairs: Sequence[tuple[str, str]]) -> dict[tuple
 
 def _lacking(repo: Repository, pairs: Sequence[tuple[str, str]]) -> GitError | None:
     """Return what to say when a tree is not here."""
-    stdin = "".join(f"{one}\n" for pair in pairs for one in pair).encode()
+    absent = _absent(repo, [oid for pair in pairs for oid in pair])
+    return GitError(f"the directory {absent[0][:10]} is not here, or is damaged.") if absent else None
+
+
+def _absent(repo: Repository, trees: Sequence[str]) -> list[str]:
+    """Return which of these trees are not here, or are damaged."""
+    stdin = "".join(f"{one}\n" for one in trees).encode()
     told = repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin, env=NO_FETCH).decode()
-    for line in told.splitlines():
-        if not line.endswith(" tree"):
-            return GitError(f"the directory {line[:10]} is not here, or is damaged.")
-    return None
+    return [line.partition(" ")[0] for line in told.splitlines() if not line.endswith(" tree")]
 
 
 def _change(facts: str, path: str) -> FileChange:

@@ -17,6 +17,7 @@ from gtrack.formats.names import ARTIFACTS
 from gtrack.git.lfs import MAX_POINTER, Pointer, is_here, object_path, storage
 from gtrack.git.promisor import is_partial, missing
 from gtrack.git.refs import Update, is_ancestor, list_refs, update
+from gtrack.store.held import release
 from gtrack.store.locks import turn
 from gtrack.store.purge import Backup, backups, newest_twin
 
@@ -118,6 +119,7 @@ def _drop(
             with suppress(FileNotFoundError):
                 object_path(repo, pointer.oid).unlink()
         update(repo, [Update(backup.ref, None, backup.commit)], project.identity(), "backup expired")
+        release(repo, backup)
     return gone
 
 

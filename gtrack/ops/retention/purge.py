@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 
 from gtrack.errors import GitError, GTrackError, RefChanged
 from gtrack.git.objects import FastImport
+from gtrack.git.promisor import ObjectsMissing, is_partial
 from gtrack.git.refs import Update, list_refs, update
 from gtrack.git.remotes import PushedRef, PushRejected, push_move, without_secrets
 from gtrack.git.tags import TAGS
 from gtrack.ops.large.transfer import pointers_between, upload
 from gtrack.ops.registered_runs import registered_runs
 from gtrack.ops.sharing.remote_branch import bring, contains, look, note_seen
+from gtrack.store.held import hold
 from gtrack.store.locks import file_lock
 from gtrack.store.merge.replay import Replayed, replay
 from gtrack.store.purge import (
     Backup,
+    backups,
     keep_backup,
     large_of,
     newest_taken_over,
@@ -35,6 +38,8 @@ from gtrack.store.removal import Made
 from gtrack.store.rewriting import Rewriting, Tell, runs_at
 
 if TYPE_CHECKING:
+    from gtrack.git import progress
+    from gtrack.git.repo import Repository
     from gtrack.ops.sharing.remote_branch import RemoteBranch
     from gtrack.project import Project
 
@@ -200,7 +205,8 @@ def _purge(project: Project, now: datetime, tell: Tell) -> Purge | None:
 def push_purged(project: Project, remote: str, tell: Callable[[str, int, int], None] = lambda *_: None) -> PushedPurge:
     """Put the runs branch as it is here in the place of what a remote has, if that is what a purge here was made of.
 
-    What others have pushed there since is put on top of the branch here first. Large files go before the branch.
+    What others have pushed there since is put on top of the branch here first. Large files go before the branch. A partial clone
+    first brings what its backup needs of what is there.
 
     Args:
         project: where.
@@ -225,6 +231,8 @@ def push_purged(project: Project, remote: str, tell: Callable[[str, int, int], N
             pointers = pointers_between(repo, branch.tip, tip)
             if pointers:
                 upload(project, remote, pointers, tell)
+            if project.config.backup_days > 0:
+                _hold(repo, branch.tip, tip, tell)
             try:
                 push_move(repo, branch.place, PushedRef(branch.ref, tip), branch.tip, tell)
             except PushRejected as error:
@@ -237,6 +245,21 @@ def push_purged(project: Project, remote: str, tell: Callable[[str, int, int], N
         note_seen(project, branch, tip)
         return PushedPurge(branch.name, tip, branch.tip, len(taken.runs), tuple(came_back))
     raise RefChanged(f"{name} of {without_secrets(remote)} kept moving. Nothing was pushed.")
+
+
+def _hold(repo: Repository, theirs: str | None, tip: str, tell: progress.Tell) -> None:
+    """Bring what the backups of a partial clone lack of what a remote is about to lose."""
+    for backup in backups(repo) if theirs is not None and is_partial(repo) else ():
+        old = ("rev-list", "--count", backup.commit, "--not", tip)
+        if repo.run(*old) == repo.run(*old, str(theirs)):
+            continue  # the remote has nothing of it that it would lose
+        try:
+            hold(repo, backup, tip, tell)
+        except ObjectsMissing as error:
+            raise GitError(
+                f"{backup.ref} needs {len(error.oids)} objects that are not in this partial clone and would be lost. Nothing was "
+                f"pushed. {error}"
+            ) from error
 
 
 def _take_over(project: Project, branch: RemoteBranch, tell: Callable[[str, int, int], None]) -> Replayed:

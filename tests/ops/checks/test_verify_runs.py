@@ -362,6 +362,32 @@ def test_merges_are_judged_in_a_partial_clone_by_what_is_here_of_them(
     assert len(texts(verify_runs(open_project(tmp_path / f"0blob:none{forged}")))) == 1
 
 
+def test_a_directory_of_a_run_commit_that_git_left_with_the_remote_alone_is_no_error_and_one_that_is_lost_is(
+    runs: Runs, repo: Path, git: Git, tmp_path: Path, open_project: OpenProject
+) -> None:
+    git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "partial"
+    git("clone", "-q", "--filter=blob:limit=10k", f"file://{repo}", str(clone))
+    git("branch", BRANCH, f"origin/{BRANCH}", cwd=clone)
+    run = ActiveRun.start(open_project(clone), name="mine", experiment="forest").end()
+    own, inner = git("rev-parse", f"{BRANCH}^2^{{tree}}", f"{BRANCH}^2:experiments", cwd=clone).splitlines()
+    # As `git gc` does before 2.48, once the remote has what this clone made, and a commit that stands on it was fetched.
+    there = clone / ".git" / "objects" / own[:2] / own[2:]
+    there.rename(tmp_path / "tree")
+    [lost] = verify_runs(open_project(clone)).errors
+    assert f"the directory {own[:10]} is not wholly here, nor with a remote" in lost.text
+    git("update-ref", f"refs/remotes/origin/{BRANCH}", BRANCH, cwd=clone)
+    found = verify_runs(open_project(clone))
+    assert texts(found) == []
+    [note] = [one for one in found.notes if "left with its remote could not be compared with the code" in one.text]
+    assert (run.id in note.text, runs["plain"].id in note.text) == (True, False)
+    (tmp_path / "tree").rename(there)
+    damaged = clone / ".git" / "objects" / inner[:2] / inner[2:]
+    damaged.unlink()
+    damaged.write_bytes(b"rubbish")
+    assert "their trees cannot be compared with the code" in texts(verify_runs(open_project(clone)))[0]
+
+
 def test_a_clone_without_trees_is_not_damaged_and_says_what_brings_its_history(
     runs: Runs, repo: Path, git: Git, tmp_path: Path, open_project: OpenProject
 ) -> None:

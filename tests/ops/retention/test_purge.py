@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gtrack.errors import GTrackError
+from gtrack.errors import GitError, GTrackError
+from gtrack.git.clone import clone, finish
 from gtrack.git.refs import Update, update
+from gtrack.ops.edit import edit_tags
 from gtrack.ops.remove import remove_all, removed, restore_removed
+from gtrack.ops.retention.backups import expire_backups
 from gtrack.ops.retention.purge import check_remotes, purge, push_purged
 from gtrack.ops.sharing.pull import pull
 from gtrack.ops.sharing.push import push
@@ -317,3 +321,41 @@ def test_a_shallow_clone_is_refused(runs: Runs, project: Project, repo: Path) ->
     (repo / ".git" / "shallow").write_text("")
     with pytest.raises(GTrackError, match="git fetch --unshallow"):
         purge(project, NOW)
+
+
+def test_a_partial_clone_has_what_its_backup_needs_before_the_remote_loses_it(
+    runs: Runs, project: Project, remote: Path, git: Git
+) -> None:
+    push(project, "origin")
+    place = remote.with_name("partial")
+    partial, _ = clone(str(remote), place, "10k", lambda *_: None)
+    finish(partial)
+    other = Project.open(place)
+    pull(other, "origin")
+    mine = ActiveRun.start(other, name="mine", experiment="forest")
+    mine.log_bytes(b"mine" * 10_000, "weights.bin")
+    made = mine.end("failed")
+    push(other, "origin")
+    pull(project, "origin")
+    edit_tags(project, runs["only"], {"theirs": "1"})
+    push(project, "origin")
+    pull(other, "origin")
+    git(
+        "gc", "--quiet", "--prune=now", cwd=place
+    )  # before 2.48 git takes what the clone made itself: the remote has it
+    assert set(purge_failed(other).run_ids) == {made.id, runs["broken"].id}
+    git("config", "remote.origin.pushurl", f"file://{remote}", cwd=place)
+    git("config", "remote.origin.url", f"file://{remote}-gone", cwd=place)
+    with pytest.raises(GitError, match=r"would be lost\. Nothing was pushed"):
+        push_purged(other, "origin")
+    git("config", "remote.origin.url", f"file://{remote}", cwd=place)
+    git("config", "--unset", "remote.origin.pushurl", cwd=place)
+    push_purged(other, "origin")
+    for one in (remote, place):
+        git("gc", "--quiet", "--prune=now", cwd=one)
+    for run, data in ((made, b"mine" * 10_000), (runs["broken"], b"broken" * 20_000)):
+        assert restore_removed(other, run.id) == run
+        assert other.store.file(run.id, "artifacts/weights.bin") == data
+    assert list(place.glob(".git/objects/pack/pack-*.keep"))
+    assert len(expire_backups(other, NOW + timedelta(days=31)).dropped) == 1
+    assert not list(place.glob(".git/objects/pack/pack-*.keep"))
