@@ -311,6 +311,23 @@ class Project:
                 found[inside] = Artifact(inside, file.stat().st_size)
         return sorted(found.values(), key=lambda artifact: artifact.path)
 
+    def get_ready(self, *, resuming: bool = False) -> None:
+        """Import now what it takes to commit a run.
+
+        A run may end with its process, when Python can start no thread, and so not import whatever might; and an import that
+        compiles code, as that of every dataclass does, makes Python forget that it was interrupted, and with what to exit.
+
+        Args:
+            resuming: whether it is a run that was committed before.
+        """
+        from gtrack.capture.environment import capture  # noqa: F401, PLC0415 - as above
+        from gtrack.store import runs  # noqa: F401, PLC0415 - as above
+
+        if resuming:
+            from gtrack.store.merge import replay  # noqa: F401, PLC0415 - as above
+        if self.config.auto_push:
+            from gtrack.store import auto_push  # noqa: F401, PLC0415 - as above
+
     def artifact_bytes(self, run_id: str, path: str) -> bytes:
         """Return the content of an artifact of a run in memory, however large it is; see ``artifact``."""
         from gtrack.store.large.content import Content, used  # noqa: PLC0415 - see the module

@@ -117,9 +117,9 @@ class ActiveRun:
             InvalidName: a name that cannot be written.
             CommitFailed: the live directory cannot be made.
         """
+        project.get_ready()
         words = command or [sys.executable, *sys.argv]
-        clock_offset = time.time() - _steady()
-        started = datetime.now(timezone.utc)
+        clock_offset, started = time.time() - _steady(), datetime.now(timezone.utc)
         run = Run(
             id=new_run_id(),
             name=check_run_name(name) if name is not None else new_run_name(),
@@ -154,12 +154,12 @@ class ActiveRun:
             RunNotFound: there is no such run.
             RunIsActive: another process is writing it.
         """
+        project.get_ready(resuming=True)
         alive = project.live.find(run_id)
         if alive is not None:
             if alive.is_alive():
-                raise RunIsActive(
-                    f"Run {run_id[:8]} is being written by another process; resume it when that has ended."
-                )
+                told = "is being written by another process; resume it when that has ended."
+                raise RunIsActive(f"Run {run_id[:8]} {told}")
             failed = [found for found in project.recover() if found.run.id == run_id and found.error]
             if failed:
                 raise failed[0].error or GTrackError(f"Run {run_id[:8]} cannot be recovered.")

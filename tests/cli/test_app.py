@@ -234,7 +234,9 @@ def test_control_c_while_it_waits(repo: Path) -> None:
     assert b"had died" in process.stderr.readline()  # now it is at work
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (130, b"", b"")
+    # A shell says 130 of both; Python ends by the signal itself where that came in the middle of an import.
+    assert process.returncode in {130, -signal.SIGINT}
+    assert (out, err) == (b"", b"")
 
 
 def test_an_encoding_that_lacks_a_character_is_no_reason_to_fail(repo: Path) -> None:

@@ -36,6 +36,20 @@ def script(text: str, cwd: Path, env: Mapping[str, str] | None = None) -> subpro
     )
 
 
+@pytest.mark.parametrize("begin", ["gtrack.log_param('a', 1)", "gtrack.start_run(run_id=os.environ['RUN'])"])
+def test_what_ends_a_run_with_the_process_is_imported_when_it_begins(quiet: Path, begin: str) -> None:
+    with gtrack.start_run() as run:
+        gtrack.log_metric("loss", 0.5)
+    watched = f"""
+        import atexit
+        atexit.register(lambda: print(*sorted(name for name in set(sys.modules) - before if "gtrack" in name)))
+        {begin}
+        before = set(sys.modules)
+    """
+    done = script(watched, quiet, {"RUN": run.id})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
 @pytest.mark.parametrize(
     ("end", "code", "status", "output"),
     [

@@ -24,7 +24,7 @@ from gtrack.store.large.stores import Bucket, open_store
 from gtrack.writer import ActiveRun
 
 NOW = datetime(2090, 1, 1, tzinfo=timezone.utc)
-LATER = datetime.now(timezone.utc) + timedelta(minutes=5)
+LATER = datetime.now(timezone.utc) + timedelta(days=1)
 
 
 def fill(url: str, count: int) -> list[str]:
