@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.options import Csv, Json, Markdown, one_format
+from gtrack.cli.options import Code, Csv, Everything, Json, Markdown, one_format
 from gtrack.cli.patches import write_patches
 from gtrack.cli.session import complete_run, examples, note, now, open_project, out, resolve, write
 from gtrack.errors import FormatError, UsageError
@@ -35,8 +35,8 @@ def diff(
             help="Two or more; the first is what the others are compared with.",
         ),
     ],
-    everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
-    code: Annotated[bool, typer.Option("--code", help="Show the code as a patch, and nothing else.")] = False,
+    everything: Everything = False,
+    code: Code = False,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.options import Json, Markdown, Where, one_format, shown_limit
+from gtrack.cli.options import Count, Json, Markdown, Where, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, ready_index, write
 from gtrack.ops.listing import list_runs
 from gtrack.ops.search import Choice, find_runs
@@ -22,12 +22,7 @@ from gtrack.render.markdown import columns_markdown
 
 def ls(
     ctx: typer.Context,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "-n", metavar="N", min=0, help="How many at the most, 0 for all [default: 30 on a terminal, else all]."
-        ),
-    ] = None,
+    count: Count = None,
     experiment: Annotated[
         str | None, typer.Option("--experiment", "-e", metavar="NAME", help="Only the runs of this experiment.")
     ] = None,

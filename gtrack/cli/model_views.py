@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.options import Csv, Json, Markdown, one_format, shown_limit
+from gtrack.cli.options import Code, Csv, Everything, Json, Markdown, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, write
 from gtrack.errors import GTrackError, UsageError
 from gtrack.project import Project
@@ -145,8 +145,8 @@ def diff(
             help="Two or more: churn@3, churn#production, or churn for its latest; the first is compared with.",
         ),
     ],
-    everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
-    code: Annotated[bool, typer.Option("--code", help="Show the code as a patch, and nothing else.")] = False,
+    everything: Everything = False,
+    code: Code = False,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,

@@ -17,6 +17,14 @@ RunRef = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Write CSV.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Write GitHub-flavoured Markdown.")]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "-n", metavar="N", min=0, help="How many at the most, 0 for all [default: 30 on a terminal, else all]."
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="Show what is the same, too.")]
+Code = Annotated[bool, typer.Option("--code", help="Show the code as a patch, and nothing else.")]
 Where = Annotated[
     str | None,
     typer.Option("--where", "-w", metavar="FILTER", help="Only the runs that it takes: 'metrics.f1 > 0.9'."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gtrack.cli.options import Csv, Json, Markdown, Where, one_format, shown_limit
+from gtrack.cli.options import Count, Csv, Json, Markdown, Where, one_format, shown_limit
 from gtrack.cli.session import examples, note, now, open_project, out, ready_index, write
 from gtrack.errors import UsageError
 from gtrack.formats.words import plural, size
@@ -81,12 +81,7 @@ def _metric_first(listing: Listing, metric: str) -> Listing:
 
 def experiments(
     ctx: typer.Context,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "-n", metavar="N", min=0, help="How many at the most, 0 for all [default: 30 on a terminal, else all]."
-        ),
-    ] = None,
+    count: Count = None,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
